@@ -1,0 +1,152 @@
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use headwater_doc::{Applied, Extensions, Patch, Pointer};
+
+use crate::{
+    id::{Seq, SessionId, Version},
+    time::Time,
+};
+
+/// A batch that was applied.
+#[derive(Debug)]
+pub struct Commit {
+    /// The version that it made.
+    pub version: Version,
+    /// Whose batch it was, and its seq; `None` for a change by the host.
+    pub origin: Option<(SessionId, Seq)>,
+    /// When it was applied.
+    pub at: Time,
+    /// What it changed.
+    pub patch: Arc<Patch>,
+    /// What undoes it.
+    pub inverse: Patch,
+    /// Where it changed something.
+    pub touched: Vec<Pointer>,
+    /// The extensions that `patch` uses.
+    pub(crate) extensions: Extensions,
+    /// Bytes of the patches of all commits in this epoch up to and with this one.
+    patch_bytes_sum: u64,
+}
+
+/// How long commits stay, so that those who missed them can be brought up to date by deltas.
+///
+/// A commit stays while it is younger than `age_min` *or* among the newest `commits_min`, and goes in
+/// any case beyond `commits_max`, or `bytes_min` or twice the snapshot, whichever is more. No
+/// subscriber delays that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryBounds {
+    /// Default 90 s: a reconnect after a lost link takes up to a minute and a half.
+    pub age_min: Duration,
+    /// Default 256.
+    pub commits_min: usize,
+    /// Default 4,096.
+    pub commits_max: usize,
+    /// Bytes of patches and inverses. Default 1 MiB.
+    pub bytes_min: u64,
+}
+
+impl Default for HistoryBounds {
+    fn default() -> Self {
+        Self {
+            age_min: Duration::from_secs(90),
+            commits_min: 256,
+            commits_max: 4_096,
+            bytes_min: 1 << 20,
+        }
+    }
+}
+
+/// The recent commits of a document, without a gap up to its head.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    /// Invariant: the versions are consecutive.
+    commits: VecDeque<Arc<Commit>>,
+    /// Bytes of the patches and inverses in `commits`.
+    bytes: u64,
+    /// Bytes of the patches of all commits in this epoch.
+    patch_bytes_sum: u64,
+}
+
+impl History {
+    /// Adds a commit, and lets go of those that the bounds no longer keep. `snapshot_bytes` is the
+    /// size of the document that it made.
+    pub(crate) fn push(&mut self, mut commit: Commit, snapshot_bytes: u64, bounds: &HistoryBounds) {
+        self.patch_bytes_sum += commit.patch.written_bytes();
+        commit.patch_bytes_sum = self.patch_bytes_sum;
+        self.bytes += commit.bytes();
+        let now = commit.at;
+        self.commits.push_back(Arc::new(commit));
+        self.trim(now, snapshot_bytes, bounds);
+    }
+
+    fn trim(&mut self, now: Time, snapshot_bytes: u64, bounds: &HistoryBounds) {
+        let bytes_max = bounds.bytes_min.max(snapshot_bytes.saturating_mul(2));
+        while let Some(oldest) = self.commits.front() {
+            let count = self.commits.len();
+            let over = count > bounds.commits_max || self.bytes > bytes_max;
+            let due = count > bounds.commits_min && now.since(oldest.at) >= bounds.age_min;
+            if !over && !due {
+                break;
+            }
+            self.bytes -= oldest.bytes();
+            self.commits.pop_front();
+        }
+    }
+
+    /// The oldest version that the head can be taken back to, given the head.
+    pub(crate) fn oldest(&self, head: Version) -> Version {
+        Version(head.0 - self.commits.len() as u64)
+    }
+
+    /// The commit that made a version, if it is here.
+    pub(crate) fn get(&self, version: Version) -> Option<&Arc<Commit>> {
+        let first = self.commits.front()?.version;
+        let index = usize::try_from(version.0.checked_sub(first.0)?).ok()?;
+        self.commits.get(index)
+    }
+
+    /// The commits after a version, oldest first.
+    pub(crate) fn after(&self, version: Version) -> impl DoubleEndedIterator<Item = &Arc<Commit>> {
+        let first = self.commits.front().map_or(version, |first| first.version);
+        let skipped = version.next().0.saturating_sub(first.0);
+        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+        self.commits.range(skipped.min(self.commits.len())..)
+    }
+
+    /// Bytes of the patches after a version that the head can be taken back to.
+    pub(crate) fn patch_bytes_after(&self, version: Version) -> u64 {
+        let before = match self.get(version) {
+            Some(commit) => commit.patch_bytes_sum,
+            None => self.commits.front().map_or(self.patch_bytes_sum, |first| {
+                first.patch_bytes_sum - first.patch.written_bytes()
+            }),
+        };
+        self.patch_bytes_sum - before
+    }
+}
+
+impl Commit {
+    pub(crate) fn new(
+        version: Version,
+        origin: Option<(SessionId, Seq)>,
+        at: Time,
+        patch: Arc<Patch>,
+        applied: Applied,
+    ) -> Self {
+        Self {
+            version,
+            origin,
+            at,
+            extensions: patch.extensions(),
+            patch,
+            inverse: applied.inverse,
+            touched: applied.touched,
+            // The history knows what came before.
+            patch_bytes_sum: 0,
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.patch.written_bytes() + self.inverse.written_bytes()
+    }
+}

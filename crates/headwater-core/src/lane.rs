@@ -1,0 +1,197 @@
+use std::{collections::VecDeque, ops::RangeInclusive};
+
+use crate::{
+    id::{Seq, SessionId},
+    submission::Decision,
+    time::Time,
+};
+
+/// The stream of one session's batches to one key: what was decided, and how, as far as it is
+/// remembered.
+///
+/// It belongs to the key, not to the document under it: it outlives removal and re-creation and never
+/// starts again.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) session: SessionId,
+    /// The last seq that was decided; all before it were, too.
+    decided: Seq,
+    /// How the last of them were decided, the last one at the back.
+    remembered: VecDeque<Remembered>,
+    /// Whether the last one was rejected.
+    rejected: bool,
+    pub(crate) report: Option<Report>,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    /// [`headwater_doc::Patch::digest`] of the batch, to tell a repeat from another batch under its
+    /// seq.
+    digest: u64,
+    decision: Decision,
+}
+
+/// What a lane knows of a seq that it may have decided.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Its turn has not come.
+    Undecided,
+    /// This batch was decided so.
+    Decided(Decision),
+    /// Another batch had this seq.
+    Other,
+    /// It was decided, and how is forgotten.
+    Forgotten,
+}
+
+/// Batches that were held and given up: they were not applied, and their seqs not consumed. Resend
+/// from the lane's `expected`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// When.
+    pub at: Time,
+    /// Why.
+    pub cause: Cause,
+    /// The lowest of their seqs.
+    pub first: Seq,
+    /// How many they were.
+    pub batches: usize,
+}
+
+/// Why batches that were held were given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// What was missing did not come before the deadline.
+    Deadline,
+    /// Their room was needed for batches nearer to their turn.
+    Evicted,
+}
+
+/// Where a lane stands. It is state, not a message: a client that was away finds it too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneStatus {
+    /// The last seq that was decided; all before it were, too.
+    pub decided: Seq,
+    /// The seq that the lane waits for: the next after `decided`.
+    pub expected: Seq,
+    /// What is missing between `expected` and the highest seq held, ascending.
+    pub missing: Vec<RangeInclusive<Seq>>,
+    /// The highest seq that is held, if any is.
+    pub highest_held: Option<Seq>,
+    /// How many batches are held.
+    pub held: usize,
+    /// When what is held will be given up.
+    pub deadline: Option<Time>,
+    /// What was given up last.
+    pub report: Option<Report>,
+}
+
+impl Lane {
+    pub(crate) const fn new(session: SessionId) -> Self {
+        Self {
+            session,
+            decided: Seq::ZERO,
+            remembered: VecDeque::new(),
+            rejected: false,
+            report: None,
+        }
+    }
+
+    pub(crate) const fn decided(&self) -> Seq {
+        self.decided
+    }
+
+    pub(crate) const fn expected(&self) -> Seq {
+        self.decided.next()
+    }
+
+    /// Whether the batch before the next one was rejected.
+    pub(crate) const fn predecessor_rejected(&self) -> bool {
+        self.rejected
+    }
+
+    pub(crate) fn known(&self, seq: Seq, digest: u64) -> Known {
+        if seq > self.decided {
+            return Known::Undecided;
+        }
+        match self.find(seq) {
+            Some(remembered) if remembered.digest == digest => Known::Decided(remembered.decision),
+            Some(_) => Known::Other,
+            None => Known::Forgotten,
+        }
+    }
+
+    /// How a batch was decided, if that is remembered.
+    pub(crate) fn decision(&self, seq: Seq) -> Option<Decision> {
+        self.find(seq).map(|remembered| remembered.decision)
+    }
+
+    fn find(&self, seq: Seq) -> Option<&Remembered> {
+        let back = usize::try_from(self.decided.0.checked_sub(seq.0)?).ok()?;
+        self.remembered.iter().rev().nth(back)
+    }
+
+    /// Notes how the expected batch was decided; keeps the last `outcomes_max`.
+    pub(crate) fn decide(&mut self, digest: u64, decision: Decision, outcomes_max: usize) {
+        self.decided = self.expected();
+        self.rejected = matches!(decision, Decision::Rejected { .. });
+        self.remembered.push_back(Remembered { digest, decision });
+        while self.remembered.len() > outcomes_max {
+            self.remembered.pop_front();
+        }
+    }
+
+    /// Forgets what the client says that it knows.
+    pub(crate) fn forget(&mut self, acked: Seq) {
+        let unknown = self.decided.0.saturating_sub(acked.0);
+        let unknown = usize::try_from(unknown).unwrap_or(usize::MAX);
+        let forgotten = self.remembered.len().saturating_sub(unknown);
+        self.remembered.drain(..forgotten);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Incarnation, Version};
+
+    fn lane(decided: u64, outcomes_max: usize) -> Lane {
+        let mut lane = Lane::new(SessionId {
+            incarnation: Incarnation(0),
+            number: 1,
+        });
+        for seq in 1..=decided {
+            let version = Version(seq);
+            lane.decide(seq * 10, Decision::Applied { version }, outcomes_max);
+        }
+        lane
+    }
+
+    #[test]
+    fn a_repeat_is_told_from_another_batch_and_from_one_forgotten() {
+        let lane = lane(5, 3);
+        let version = Version(3);
+        assert_eq!(
+            lane.known(Seq(3), 30),
+            Known::Decided(Decision::Applied { version })
+        );
+        assert_eq!(lane.known(Seq(3), 31), Known::Other);
+        assert_eq!(lane.known(Seq(2), 20), Known::Forgotten);
+        assert_eq!(lane.known(Seq(0), 0), Known::Forgotten);
+        assert_eq!(lane.known(Seq(6), 60), Known::Undecided);
+    }
+
+    #[test]
+    fn what_the_client_knows_is_forgotten_and_no_more() {
+        let mut lane = lane(5, 128);
+        lane.forget(Seq(3));
+        assert_eq!(lane.decision(Seq(3)), None);
+        assert!(lane.decision(Seq(4)).is_some());
+        lane.forget(Seq(u64::MAX));
+        assert_eq!(lane.decision(Seq(5)), None);
+        assert_eq!(lane.expected(), Seq(6));
+        lane.forget(Seq::ZERO);
+        assert_eq!(lane.expected(), Seq(6));
+    }
+}

@@ -1,0 +1,454 @@
+use std::mem;
+
+use triomphe::Arc;
+
+use crate::{
+    array::Array,
+    limits::{LimitExceeded, Limits},
+    number::Number,
+    patch::{Operation, Patch},
+    pointer::{Pointer, array_index},
+    totals::Measure,
+    value::{Repr, Value, View},
+};
+
+/// What applying a patch yields.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// The patch that undoes it. Values that were replaced or removed are moved here, not copied.
+    pub inverse: Patch,
+    /// The paths at which something changed, in the order of the operations. An element that was
+    /// inserted into an array or removed from it touches the whole array, since it moves others.
+    pub touched: Vec<Pointer>,
+}
+
+/// Why a patch does not apply. The document is as it was before.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("operation {operation} at {path:?}: {reason}")]
+pub struct PatchError {
+    /// The index of the operation in its patch, from 0.
+    pub operation: usize,
+    /// The path that did not hold: the operation's own, or its `from`.
+    pub path: Pointer,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why an operation does not apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The path leads nowhere.
+    #[error("nothing is there")]
+    NotFound,
+    /// The path passes through a scalar.
+    #[error("it passes through a scalar")]
+    ThroughScalar,
+    /// A segment at an array is neither an index nor, where something is added, `-`.
+    #[error("not an array index")]
+    BadIndex,
+    /// An index or range goes beyond the end.
+    #[error("beyond the end, which is {len}")]
+    OutOfRange {
+        /// Elements of the array, or scalar values of the string.
+        len: usize,
+    },
+    /// `test`: another value is there.
+    #[error("another value is there")]
+    TestFailed,
+    /// `move`: the target lies inside what is moved.
+    #[error("a value cannot move into itself")]
+    IntoItself,
+    /// `remove` of the whole document, which would leave none.
+    #[error("the whole document cannot be removed")]
+    RemovesDocument,
+    /// `increment`: no number is there.
+    #[error("not a number")]
+    NotANumber,
+    /// `increment`: the sum fits neither 64 bits nor a finite double.
+    #[error("the sum is out of range")]
+    Overflow,
+    /// `splice`: there is no string where a string is inserted, no array where an array is.
+    #[error("not of the type of what is inserted")]
+    SpliceType,
+    /// The document would break a limit.
+    #[error(transparent)]
+    Limit(#[from] LimitExceeded),
+}
+
+impl Reason {
+    /// A stable word for wire, metric and log.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::ThroughScalar => "through_scalar",
+            Self::BadIndex => "bad_index",
+            Self::OutOfRange { .. } => "out_of_range",
+            Self::TestFailed => "test_failed",
+            Self::IntoItself => "into_itself",
+            Self::RemovesDocument => "removes_document",
+            Self::NotANumber => "not_a_number",
+            Self::Overflow => "overflow",
+            Self::SpliceType => "splice_type",
+            Self::Limit(limit) => limit.code(),
+        }
+    }
+}
+
+impl Patch {
+    /// Applies all operations in order, or none: if one fails, those before it are undone.
+    ///
+    /// Writes in place what no other value shares, and copies the path to the change elsewhere. The
+    /// limits hold after every operation. O(depth · log(size)) an operation, but for `test`, which
+    /// compares, and `splice`, which costs what it inserts and removes.
+    ///
+    /// # Errors
+    ///
+    /// [`PatchError`] names the first operation that fails, its path and the reason.
+    pub fn apply(&self, document: &mut Value, limits: &Limits) -> Result<Applied, PatchError> {
+        let mut applier = Applier {
+            document,
+            limits,
+            undo: Vec::with_capacity(self.operations().len()),
+            touched: Vec::with_capacity(self.operations().len()),
+            steps: Vec::new(),
+        };
+        for (index, operation) in self.operations().iter().enumerate() {
+            if let Err((path, reason)) = applier.apply(operation) {
+                applier.undo();
+                return Err(PatchError {
+                    operation: index,
+                    path: path.clone(),
+                    reason,
+                });
+            }
+        }
+        let Applier {
+            mut undo, touched, ..
+        } = applier;
+        undo.reverse();
+        Ok(Applied {
+            inverse: Patch::from(undo),
+            touched,
+        })
+    }
+}
+
+struct Applier<'a> {
+    document: &'a mut Value,
+    limits: &'a Limits,
+    /// What undoes the operations so far, the last first to be undone.
+    undo: Vec<Operation>,
+    touched: Vec<Pointer>,
+    /// The path that was resolved last, as positions in its containers.
+    steps: Vec<usize>,
+}
+
+/// An operation's failure: the path that did not hold, and why.
+type Failure<'p> = (&'p Pointer, Reason);
+
+impl Applier<'_> {
+    fn apply<'p>(&mut self, operation: &'p Operation) -> Result<(), Failure<'p>> {
+        let at = |path: &'p Pointer| move |reason| (path, reason);
+        match operation {
+            Operation::Add { path, value } => self.add(path, value.clone()).map_err(at(path)),
+            Operation::Remove { path } => self.remove(path).map(drop).map_err(at(path)),
+            Operation::Replace { path, value } => {
+                self.replace(path, value.clone()).map_err(at(path))
+            }
+            Operation::Move { from, path } => self.relocate(from, path),
+            Operation::Copy { from, path } => {
+                let value = self.resolve(from).map_err(at(from))?.clone();
+                self.add(path, value).map_err(at(path))
+            }
+            Operation::Test { path, value } => {
+                if self.resolve(path).map_err(at(path))? == value {
+                    Ok(())
+                } else {
+                    Err((path, Reason::TestFailed))
+                }
+            }
+            Operation::Increment { path, by } => self.increment(path, by).map_err(at(path)),
+            Operation::Splice {
+                path,
+                index,
+                remove,
+                insert,
+            } => self.splice(path, *index, *remove, insert).map_err(at(path)),
+        }
+    }
+
+    fn add(&mut self, path: &Pointer, value: Value) -> Result<(), Reason> {
+        let Some((parent, last)) = path.split_last() else {
+            return self.replace(path, value);
+        };
+        let (undo, touched) = match self.resolve(&parent)?.view() {
+            View::Array(array) => {
+                let len = array.len();
+                let index = match &*last {
+                    "-" => len,
+                    segment => array_index(segment).ok_or(Reason::BadIndex)?,
+                };
+                if index > len {
+                    return Err(Reason::OutOfRange { len });
+                }
+                self.check_depth(self.steps.len() + 1, &value)?;
+                self.edit(|parent| {
+                    if let Repr::Array(array) = &mut parent.0 {
+                        Arc::make_mut(array).insert(index, value);
+                    }
+                });
+                let path = match &*last {
+                    "-" => parent.element(index),
+                    _ => path.clone(),
+                };
+                (Operation::Remove { path }, parent)
+            }
+            View::Object(object) => match object.position(&last) {
+                Ok(position) => {
+                    self.steps.push(position);
+                    return self.replace_resolved(path, value);
+                }
+                Err(position) => {
+                    self.check_depth(self.steps.len() + 1, &value)?;
+                    self.edit(|parent| {
+                        if let Repr::Object(object) = &mut parent.0 {
+                            Arc::make_mut(object).insert(position, &last, value);
+                        }
+                    });
+                    (Operation::Remove { path: path.clone() }, path.clone())
+                }
+            },
+            _ => return Err(Reason::ThroughScalar),
+        };
+        self.record(undo, touched)
+    }
+
+    fn remove(&mut self, path: &Pointer) -> Result<Value, Reason> {
+        let (parent, last) = path.split_last().ok_or(Reason::RemovesDocument)?;
+        let (index, touched) = match self.resolve(&parent)?.view() {
+            View::Array(array) => (element(array, &last)?, parent),
+            View::Object(object) => (
+                object.position(&last).map_err(|_| Reason::NotFound)?,
+                path.clone(),
+            ),
+            _ => return Err(Reason::ThroughScalar),
+        };
+        let removed = self.edit(|parent| match &mut parent.0 {
+            Repr::Array(array) => Arc::make_mut(array).remove(index),
+            Repr::Object(object) => Arc::make_mut(object).remove(index),
+            _ => Value::NULL,
+        });
+        let undo = Operation::Add {
+            path: path.clone(),
+            value: removed.clone(),
+        };
+        self.record(undo, touched).map(|()| removed)
+    }
+
+    fn replace(&mut self, path: &Pointer, value: Value) -> Result<(), Reason> {
+        self.resolve(path)?;
+        self.replace_resolved(path, value)
+    }
+
+    /// Replaces the value at `steps`, to which `path` leads.
+    fn replace_resolved(&mut self, path: &Pointer, value: Value) -> Result<(), Reason> {
+        self.check_depth(self.steps.len(), &value)?;
+        let undo = Operation::Replace {
+            path: path.clone(),
+            value: self.edit(|slot| mem::replace(slot, value)),
+        };
+        self.record(undo, path.clone())
+    }
+
+    fn relocate<'p>(&mut self, from: &'p Pointer, path: &'p Pointer) -> Result<(), Failure<'p>> {
+        self.resolve(from).map_err(|reason| (from, reason))?;
+        if from == path {
+            return Ok(());
+        }
+        if from.is_prefix_of(path) {
+            return Err((path, Reason::IntoItself));
+        }
+        let value = self.remove(from).map_err(|reason| (from, reason))?;
+        self.add(path, value).map_err(|reason| (path, reason))?;
+        // Two steps back become one where nothing was replaced. Where something was, they must stay
+        // two: moving back first could shift the path at which it has to be restored. So must they
+        // where an element came out of the one that it was put before: moving from `/0` back to
+        // `/0/0` is moving into itself, by the paths alone.
+        if let [
+            ..,
+            Operation::Add { .. },
+            Operation::Remove { path: target },
+        ] = self.undo.as_slice()
+            && !target.is_prefix_of(from)
+        {
+            let undo = Operation::Move {
+                from: target.clone(),
+                path: from.clone(),
+            };
+            self.undo.truncate(self.undo.len() - 2);
+            self.undo.push(undo);
+        }
+        Ok(())
+    }
+
+    fn increment(&mut self, path: &Pointer, by: &Number) -> Result<(), Reason> {
+        let number = self.resolve(path)?.as_number().ok_or(Reason::NotANumber)?;
+        let sum = number.checked_add(by).ok_or(Reason::Overflow)?;
+        self.replace_resolved(path, Value::from(sum))
+    }
+
+    fn splice(
+        &mut self,
+        path: &Pointer,
+        index: usize,
+        remove: usize,
+        insert: &Value,
+    ) -> Result<(), Reason> {
+        let target = self.resolve(path)?;
+        let (len, inserted) = match (target.view(), insert.view()) {
+            (View::String(target), View::String(insert)) => (target.scalars(), insert.scalars()),
+            (View::Array(target), View::Array(insert)) => (target.len(), insert.len()),
+            _ => return Err(Reason::SpliceType),
+        };
+        let end = index.checked_add(remove).filter(|end| *end <= len);
+        let range = index..end.ok_or(Reason::OutOfRange { len })?;
+        self.check_depth(self.steps.len(), insert)?;
+        let removed = self.edit(|target| match (&mut target.0, &insert.0) {
+            (Repr::Array(target), Repr::Array(insert)) => {
+                Value::from(Arc::make_mut(target).splice(range, insert.as_ref().clone()))
+            }
+            _ => target.splice_text(range, &insert.as_str().unwrap_or_default()),
+        });
+        let undo = Operation::Splice {
+            path: path.clone(),
+            index,
+            remove: inserted,
+            insert: removed,
+        };
+        self.record(undo, path.clone())
+    }
+
+    /// Finds the value that a path leads to and leaves the way to it in `steps`.
+    fn resolve(&mut self, path: &Pointer) -> Result<&Value, Reason> {
+        self.steps.clear();
+        let mut value = &*self.document;
+        for segment in path.segments() {
+            let (step, child) = match value.view() {
+                View::Array(array) => {
+                    let index = element(array, &segment)?;
+                    (index, array.get(index))
+                }
+                View::Object(object) => {
+                    let position = object.position(&segment).map_err(|_| Reason::NotFound)?;
+                    (position, object.value_at(position))
+                }
+                _ => return Err(Reason::ThroughScalar),
+            };
+            self.steps.push(step);
+            value = child.ok_or(Reason::NotFound)?;
+        }
+        Ok(value)
+    }
+
+    /// Changes the value at `steps` in place, and the headers of the containers around it.
+    fn edit<R>(&mut self, change: impl FnOnce(&mut Value) -> R) -> R {
+        let target = descend(self.document, &self.steps, |_, _| {});
+        let before = target.measure();
+        let result = change(target);
+        let after = target.measure();
+        if before != after {
+            let around = self.steps.len();
+            descend(self.document, &self.steps, |container, depth| {
+                // Between the container and the target stand this many more.
+                let between = u32::try_from(around - depth - 1).unwrap_or(u32::MAX);
+                let after = Measure {
+                    height: after.height.saturating_add(between),
+                    ..after
+                };
+                match &mut container.0 {
+                    Repr::Array(array) => Arc::make_mut(array).shift(before, after),
+                    Repr::Object(object) => Arc::make_mut(object).shift(before, after),
+                    _ => {}
+                }
+            });
+        }
+        result
+    }
+
+    /// Notes a change that was made, and refuses it if the document has become too large.
+    fn record(&mut self, undo: Operation, touched: Pointer) -> Result<(), Reason> {
+        self.undo.push(undo);
+        if self.touched.last() != Some(&touched) {
+            self.touched.push(touched);
+        }
+        let measure = self.document.measure();
+        if measure.bytes > self.limits.bytes {
+            let limit = self.limits.bytes;
+            return Err(LimitExceeded::Bytes { limit }.into());
+        }
+        if measure.nodes > self.limits.nodes {
+            let limit = self.limits.nodes;
+            return Err(LimitExceeded::Nodes { limit }.into());
+        }
+        Ok(())
+    }
+
+    /// Whether a value may stand inside `around` containers.
+    fn check_depth(&self, around: usize, value: &Value) -> Result<(), Reason> {
+        let around = u32::try_from(around).unwrap_or(u32::MAX);
+        let limit = self.limits.depth;
+        let fits = |height: u32| around.saturating_add(height) <= limit;
+        // The cached height may overstate; what it lets pass needs no walk.
+        if fits(value.height()) || fits(value.exact_height()) {
+            Ok(())
+        } else {
+            Err(LimitExceeded::Depth { limit }.into())
+        }
+    }
+
+    fn undo(mut self) {
+        let undo = Patch::from(mem::take(&mut self.undo));
+        self.limits = &Limits::NONE;
+        for operation in undo.operations().iter().rev() {
+            let undone = self.apply(operation);
+            debug_assert!(
+                undone.is_ok(),
+                "an inverse applies to what it was made from"
+            );
+        }
+    }
+}
+
+/// The index that a segment names in an array, of an element that exists.
+fn element(array: &Array, segment: &str) -> Result<usize, Reason> {
+    let len = array.len();
+    match array_index(segment) {
+        Some(index) if index < len => Ok(index),
+        Some(_) => Err(Reason::OutOfRange { len }),
+        None if segment == "-" => Err(Reason::OutOfRange { len }),
+        None => Err(Reason::BadIndex),
+    }
+}
+
+/// Walks down `steps`, which `resolve` has just found, calls `visit` with each container on the way
+/// and its depth, and returns the value at their end. Shared nodes on the way are copied.
+#[expect(clippy::expect_used, reason = "a path that was resolved leads down")]
+fn descend<'v>(
+    root: &'v mut Value,
+    steps: &[usize],
+    mut visit: impl FnMut(&mut Value, usize),
+) -> &'v mut Value {
+    let mut value = root;
+    for (depth, &step) in steps.iter().enumerate() {
+        visit(value, depth);
+        let child = match &mut value.0 {
+            Repr::Array(array) => Arc::make_mut(array).child_mut(step),
+            Repr::Object(object) => Arc::make_mut(object).child_mut(step),
+            _ => None,
+        };
+        value = child.expect("a path that was resolved leads down");
+    }
+    value
+}

@@ -1,0 +1,47 @@
+//! JSON documents for state sync.
+//!
+//! A [`Value`] is a JSON tree whose nodes are shared between versions: cloning it costs a reference
+//! count, and changing it writes in place what no other version holds. A [`Patch`] (RFC 6902) changes
+//! it all-or-nothing and yields the patch that undoes it; [`diff()`] finds the patch between two
+//! values and skips what they share.
+//!
+//! What it is not: a general JSON library. Objects are sorted by name, a repeated name is an error,
+//! and reading and writing keep every number without loss.
+//!
+//! # Limits
+//!
+//! [`Limits`] hold for texts that are read and for the results of patches alike, so whatever was
+//! accepted can be written, read again, and is the same. Nothing here recurses where input decides
+//! the depth, dropping a value included.
+
+mod apply;
+mod array;
+mod chunked;
+mod diff;
+mod dismantle;
+mod limits;
+mod myers;
+mod number;
+mod object;
+mod parse;
+mod patch;
+mod pointer;
+mod rope;
+mod text;
+mod totals;
+mod value;
+mod write;
+
+pub use crate::{
+    apply::{Applied, PatchError, Reason},
+    array::Array,
+    diff::diff,
+    limits::{LimitExceeded, Limits},
+    number::{Number, NumberError},
+    object::Object,
+    parse::{ParseError, ParseReason},
+    patch::{Extensions, InvalidOperation, InvalidPatch, Operation, Patch},
+    pointer::{Pointer, PointerError},
+    text::Text,
+    value::{Value, View},
+};

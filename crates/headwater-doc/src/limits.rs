@@ -1,0 +1,96 @@
+use crate::value::Value;
+
+/// How large and how deep a document may be, as text to be parsed and as the result of a patch.
+///
+/// All three hold for the *result* of every operation, not only for the text it came in: twenty
+/// small `copy` operations can double a document twenty times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Containers inside one another, the outermost included. Default 128.
+    ///
+    /// Peers and tools that parse by recursion commonly stop at 128 (`serde_json` does); a deeper
+    /// document could be held here but not be read by them.
+    pub depth: u32,
+    /// Bytes of a text that is read, and of the document's own compact text. Default 64 MiB.
+    pub bytes: u64,
+    /// Values in the tree: scalars and containers, the root included. Default 16 Mi.
+    ///
+    /// A value costs at least 16 bytes of memory but as little as two bytes of text (`0,`), so a
+    /// limit on text alone would let memory be eight times as much.
+    pub nodes: u64,
+}
+
+impl Limits {
+    /// No limit but those of the machine: for values that the host made itself.
+    pub const NONE: Self = Self {
+        depth: u32::MAX,
+        bytes: u64::MAX,
+        nodes: u64::MAX,
+    };
+}
+
+impl Limits {
+    /// Whether a value keeps to the limits. O(1), unless its cached height overstates.
+    ///
+    /// # Errors
+    ///
+    /// The limit that it breaks.
+    pub fn check(&self, value: &Value) -> Result<(), LimitExceeded> {
+        if value.written_bytes() > self.bytes {
+            return Err(LimitExceeded::Bytes { limit: self.bytes });
+        }
+        if value.nodes() > self.nodes {
+            return Err(LimitExceeded::Nodes { limit: self.nodes });
+        }
+        if value.height() > self.depth && value.exact_height() > self.depth {
+            return Err(LimitExceeded::Depth { limit: self.depth });
+        }
+        Ok(())
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            depth: 128,
+            bytes: 64 << 20,
+            nodes: 16 << 20,
+        }
+    }
+}
+
+/// A limit of a document that a text or the result of a patch would break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LimitExceeded {
+    /// More containers inside one another than [`Limits::depth`].
+    #[error("deeper than {limit} containers")]
+    Depth {
+        /// The limit.
+        limit: u32,
+    },
+    /// More bytes of compact text than [`Limits::bytes`].
+    #[error("larger than {limit} bytes")]
+    Bytes {
+        /// The limit.
+        limit: u64,
+    },
+    /// More values than [`Limits::nodes`].
+    #[error("more than {limit} values")]
+    Nodes {
+        /// The limit.
+        limit: u64,
+    },
+}
+
+impl LimitExceeded {
+    /// A stable word for wire, metric and log.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Depth { .. } => "limit_depth",
+            Self::Bytes { .. } => "limit_bytes",
+            Self::Nodes { .. } => "limit_nodes",
+        }
+    }
+}

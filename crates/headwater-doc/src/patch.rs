@@ -1,0 +1,553 @@
+use std::fmt::{self, Write};
+
+use crate::{
+    limits::Limits,
+    number::Number,
+    object::Object,
+    parse::ParseError,
+    pointer::{Pointer, PointerError},
+    rope::escape_bytes,
+    text::Text,
+    value::{Value, View},
+    write::{Digest, write_text},
+};
+
+/// One change of a document, or a condition for it: an operation of RFC 6902, or one of the two
+/// extensions that an [`Extensions`] allows.
+///
+/// Paths lead to where the operation works. In an array a path ends in an index, and behind the last
+/// element also in `-`, where something is added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Adds a member, replacing one of the same name, or inserts an element (section 4.1).
+    Add {
+        /// Where.
+        path: Pointer,
+        /// What.
+        value: Value,
+    },
+    /// Removes a member or an element, which must be there (section 4.2).
+    Remove {
+        /// Where.
+        path: Pointer,
+    },
+    /// Replaces a value, which must be there (section 4.3).
+    Replace {
+        /// Where.
+        path: Pointer,
+        /// By what.
+        value: Value,
+    },
+    /// Removes a value and adds it elsewhere, not inside itself (section 4.4).
+    Move {
+        /// Where it is.
+        from: Pointer,
+        /// Where it goes, once it is gone from there.
+        path: Pointer,
+    },
+    /// Adds a value that is elsewhere in the document (section 4.5).
+    Copy {
+        /// Where it is.
+        from: Pointer,
+        /// Where it goes.
+        path: Pointer,
+    },
+    /// Holds if the value that is there equals this one (section 4.6).
+    Test {
+        /// Where.
+        path: Pointer,
+        /// What must be there.
+        value: Value,
+    },
+    /// Extension: adds to a number. Integers stay integers; a sum that fits neither 64 bits nor a
+    /// finite double is an error.
+    Increment {
+        /// Where the number is.
+        path: Pointer,
+        /// What is added.
+        by: Number,
+    },
+    /// Extension: replaces a range of a string or an array, as editors do.
+    Splice {
+        /// Where the string or array is.
+        path: Pointer,
+        /// Where the range starts, in elements or Unicode scalar values.
+        index: usize,
+        /// How many of them are removed.
+        remove: usize,
+        /// What is inserted there: a string into a string, an array into an array.
+        insert: Value,
+    },
+}
+
+impl Operation {
+    /// The operation's path, for `move` and `copy` the one that it writes.
+    #[must_use]
+    pub const fn path(&self) -> &Pointer {
+        match self {
+            Self::Add { path, .. }
+            | Self::Remove { path }
+            | Self::Replace { path, .. }
+            | Self::Move { path, .. }
+            | Self::Copy { path, .. }
+            | Self::Test { path, .. }
+            | Self::Increment { path, .. }
+            | Self::Splice { path, .. } => path,
+        }
+    }
+
+    /// The other path of `move` and `copy`.
+    #[must_use]
+    pub const fn from(&self) -> Option<&Pointer> {
+        match self {
+            Self::Move { from, .. } | Self::Copy { from, .. } => Some(from),
+            _ => None,
+        }
+    }
+
+    /// Bytes of [`to_value`](Self::to_value) as compact text.
+    fn written_bytes(&self) -> u64 {
+        // A name with its quotes, colon and comma takes four bytes more than its letters.
+        let text = |text: &str| (text.len() + escape_bytes(text) + 2) as u64;
+        let path = 8 + text(self.path().as_str());
+        let (op, members) = match self {
+            Self::Add { value, .. } => ("add", 9 + value.written_bytes()),
+            Self::Remove { .. } => ("remove", 0),
+            Self::Replace { value, .. } => ("replace", 9 + value.written_bytes()),
+            Self::Move { from, .. } => ("move", 8 + text(from.as_str())),
+            Self::Copy { from, .. } => ("copy", 8 + text(from.as_str())),
+            Self::Test { value, .. } => ("test", 9 + value.written_bytes()),
+            Self::Increment { by, .. } => ("increment", 6 + by.written_bytes_max() as u64),
+            Self::Splice {
+                index,
+                remove,
+                insert,
+                ..
+            } => {
+                let counts = Number::from(*index).written_bytes_max()
+                    + Number::from(*remove).written_bytes_max();
+                ("splice", 29 + counts as u64 + insert.written_bytes())
+            }
+        };
+        // Two braces and one comma too many.
+        let op = 6 + text(op);
+        members.saturating_add(op + path + 1)
+    }
+
+    /// Writes the text of [`to_value`](Self::to_value), in which names are sorted.
+    fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let text = |name: &str, text: &str, out: &mut _| -> fmt::Result {
+            Write::write_str(out, name)?;
+            write_text(Text::flat(text), out)
+        };
+        let path = self.path().as_str();
+        match self {
+            Self::Add { value, .. } | Self::Replace { value, .. } | Self::Test { value, .. } => {
+                let op = match self {
+                    Self::Add { .. } => "add",
+                    Self::Replace { .. } => "replace",
+                    _ => "test",
+                };
+                write!(out, "{{\"op\":\"{op}\"")?;
+                text(",\"path\":", path, out)?;
+                out.write_str(",\"value\":")?;
+                value.write(out)?;
+            }
+            Self::Remove { .. } => text("{\"op\":\"remove\",\"path\":", path, out)?,
+            Self::Move { from, .. } => {
+                text("{\"from\":", from.as_str(), out)?;
+                text(",\"op\":\"move\",\"path\":", path, out)?;
+            }
+            Self::Copy { from, .. } => {
+                text("{\"from\":", from.as_str(), out)?;
+                text(",\"op\":\"copy\",\"path\":", path, out)?;
+            }
+            Self::Increment { by, .. } => {
+                out.write_str("{\"by\":")?;
+                by.write(out)?;
+                text(",\"op\":\"increment\",\"path\":", path, out)?;
+            }
+            Self::Splice {
+                index,
+                remove,
+                insert,
+                ..
+            } => {
+                write!(out, "{{\"index\":{index},\"insert\":")?;
+                insert.write(out)?;
+                text(",\"op\":\"splice\",\"path\":", path, out)?;
+                write!(out, ",\"remove\":{remove}")?;
+            }
+        }
+        out.write_char('}')
+    }
+
+    /// The operation as the JSON object that stands for it.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let text = |pointer: &Pointer| Value::from(pointer.as_str());
+        let (op, members) = match self {
+            Self::Add { value, .. } => ("add", vec![("value", value.clone())]),
+            Self::Remove { .. } => ("remove", vec![]),
+            Self::Replace { value, .. } => ("replace", vec![("value", value.clone())]),
+            Self::Move { from, .. } => ("move", vec![("from", text(from))]),
+            Self::Copy { from, .. } => ("copy", vec![("from", text(from))]),
+            Self::Test { value, .. } => ("test", vec![("value", value.clone())]),
+            Self::Increment { by, .. } => ("increment", vec![("by", Value::from(by.clone()))]),
+            Self::Splice {
+                index,
+                remove,
+                insert,
+                ..
+            } => (
+                "splice",
+                vec![
+                    ("index", Value::from(*index)),
+                    ("remove", Value::from(*remove)),
+                    ("insert", insert.clone()),
+                ],
+            ),
+        };
+        [("op", Value::from(op)), ("path", text(self.path()))]
+            .into_iter()
+            .chain(members)
+            .collect()
+    }
+}
+
+/// A list of operations that are applied in order, all or none (RFC 6902).
+///
+/// # Example
+///
+/// ```
+/// use headwater_doc::{Extensions, Limits, Patch, Value};
+///
+/// let mut document: Value = r#"{"hp": 10, "items": ["rope"]}"#.parse()?;
+/// let patch = Patch::parse(
+///     br#"[{"op": "replace", "path": "/hp", "value": 7},
+///          {"op": "add", "path": "/items/-", "value": "lamp"}]"#,
+///     &Limits::default(),
+///     Extensions::NONE,
+/// )?;
+/// let applied = patch.apply(&mut document, &Limits::default())?;
+/// assert_eq!(document.to_string(), r#"{"hp":7,"items":["rope","lamp"]}"#);
+///
+/// applied.inverse.apply(&mut document, &Limits::default())?;
+/// assert_eq!(document.to_string(), r#"{"hp":10,"items":["rope"]}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patch {
+    operations: Vec<Operation>,
+    /// Invariant: what [`written_bytes`](Self::written_bytes) says of `operations`.
+    bytes: u64,
+}
+
+/// The operations beyond RFC 6902 that are allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Extensions {
+    /// [`Operation::Increment`].
+    pub increment: bool,
+    /// [`Operation::Splice`].
+    pub splice: bool,
+}
+
+impl Extensions {
+    /// RFC 6902 and nothing else; the default.
+    pub const NONE: Self = Self {
+        increment: false,
+        splice: false,
+    };
+    /// Both extensions.
+    pub const ALL: Self = Self {
+        increment: true,
+        splice: true,
+    };
+
+    /// Whether everything that `other` allows is allowed here.
+    #[must_use]
+    pub const fn include(self, other: Self) -> bool {
+        (self.increment || !other.increment) && (self.splice || !other.splice)
+    }
+}
+
+impl Patch {
+    /// Reads a patch from JSON text. The limits hold for each value in it; the text as a whole may
+    /// be as long as a document and two containers deeper.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPatch`], which names the operation and what is wrong with it.
+    pub fn parse(
+        text: &[u8],
+        limits: &Limits,
+        extensions: Extensions,
+    ) -> Result<Self, InvalidPatch> {
+        let limits = Limits {
+            depth: limits.depth.saturating_add(2),
+            ..*limits
+        };
+        Self::from_value(&Value::parse(text, &limits)?, extensions)
+    }
+
+    /// Reads a patch from a JSON array. Members that an operation does not know are ignored (RFC
+    /// 6902 section 4).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPatch`], which names the operation and what is wrong with it.
+    pub fn from_value(value: &Value, extensions: Extensions) -> Result<Self, InvalidPatch> {
+        value
+            .as_array()
+            .ok_or(InvalidPatch::NotAnArray)?
+            .iter()
+            .enumerate()
+            .map(|(operation, value)| {
+                read_operation(value, extensions)
+                    .map_err(|reason| InvalidPatch::Operation { operation, reason })
+            })
+            .collect()
+    }
+
+    /// The patch as a JSON array.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        self.operations.iter().map(Operation::to_value).collect()
+    }
+
+    /// The operations in order.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    pub(crate) fn into_operations(self) -> Vec<Operation> {
+        self.operations
+    }
+
+    /// Whether it has no operations.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+
+    /// Bytes of the patch as compact text, counted as [`Value::written_bytes`] counts. O(1).
+    #[must_use]
+    pub const fn written_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Which extensions it uses.
+    #[must_use]
+    pub fn extensions(&self) -> Extensions {
+        let uses = |extension: fn(&Operation) -> bool| self.operations.iter().any(extension);
+        Extensions {
+            increment: uses(|operation| matches!(operation, Operation::Increment { .. })),
+            splice: uses(|operation| matches!(operation, Operation::Splice { .. })),
+        }
+    }
+
+    /// Writes the patch as compact JSON text.
+    ///
+    /// # Errors
+    ///
+    /// Only what `out` reports.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        for (index, operation) in self.operations.iter().enumerate() {
+            out.write_char(if index == 0 { '[' } else { ',' })?;
+            operation.write(out)?;
+        }
+        out.write_str(if self.is_empty() { "[]" } else { "]" })
+    }
+
+    /// The XXH64 hash, with seed 0, of the patch's compact text: tells a batch that is sent again from
+    /// another one under the same number.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let mut digest = Digest::default();
+        let _infallible = self.write(&mut digest);
+        digest.finish()
+    }
+}
+
+impl From<Vec<Operation>> for Patch {
+    fn from(operations: Vec<Operation>) -> Self {
+        let bytes = operations
+            .iter()
+            .map(Operation::written_bytes)
+            .fold(1, |sum: u64, bytes| {
+                sum.saturating_add(bytes).saturating_add(1)
+            })
+            .max(2);
+        Self { operations, bytes }
+    }
+}
+
+impl FromIterator<Operation> for Patch {
+    fn from_iter<I: IntoIterator<Item = Operation>>(operations: I) -> Self {
+        Self::from(operations.into_iter().collect::<Vec<_>>())
+    }
+}
+
+impl fmt::Display for Patch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
+    }
+}
+
+/// Why a text or value is no patch. The fault is the sender's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidPatch {
+    /// The text is no JSON.
+    #[error(transparent)]
+    Text(#[from] ParseError),
+    /// The JSON is not an array.
+    #[error("a patch is an array of operations")]
+    NotAnArray,
+    /// An element of it is no operation.
+    #[error("operation {operation}: {reason}")]
+    Operation {
+        /// Its index in the patch, from 0.
+        operation: usize,
+        /// What is wrong with it.
+        reason: InvalidOperation,
+    },
+}
+
+/// What is wrong with an operation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidOperation {
+    /// It is not an object.
+    #[error("not an object")]
+    NotAnObject,
+    /// A member that it needs is not there.
+    #[error("no member {member:?}")]
+    Missing {
+        /// The member's name.
+        member: &'static str,
+    },
+    /// A member is of another type.
+    #[error("{member:?} is not {expected}")]
+    WrongType {
+        /// The member's name.
+        member: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A path is no JSON Pointer.
+    #[error("{member:?} {error}")]
+    BadPointer {
+        /// The member's name.
+        member: &'static str,
+        /// What is wrong with it.
+        error: PointerError,
+    },
+    /// There is no such operation.
+    #[error("unknown operation {op:?}")]
+    UnknownOperation {
+        /// What stands in `op`, its first 64 bytes or so.
+        op: String,
+    },
+    /// It is an extension that is not allowed here.
+    #[error("the extension {op:?} is not allowed here")]
+    ExtensionOff {
+        /// The operation.
+        op: &'static str,
+    },
+}
+
+fn read_operation(value: &Value, extensions: Extensions) -> Result<Operation, InvalidOperation> {
+    let object = value.as_object().ok_or(InvalidOperation::NotAnObject)?;
+    let op = member(object, "op")?
+        .as_str()
+        .ok_or(InvalidOperation::WrongType {
+            member: "op",
+            expected: "a string",
+        })?;
+    let off = |op| InvalidOperation::ExtensionOff { op };
+    Ok(match &*op {
+        "add" => Operation::Add {
+            path: pointer(object, "path")?,
+            value: member(object, "value")?.clone(),
+        },
+        "remove" => Operation::Remove {
+            path: pointer(object, "path")?,
+        },
+        "replace" => Operation::Replace {
+            path: pointer(object, "path")?,
+            value: member(object, "value")?.clone(),
+        },
+        "move" => Operation::Move {
+            from: pointer(object, "from")?,
+            path: pointer(object, "path")?,
+        },
+        "copy" => Operation::Copy {
+            from: pointer(object, "from")?,
+            path: pointer(object, "path")?,
+        },
+        "test" => Operation::Test {
+            path: pointer(object, "path")?,
+            value: member(object, "value")?.clone(),
+        },
+        "increment" if !extensions.increment => return Err(off("increment")),
+        "increment" => Operation::Increment {
+            path: pointer(object, "path")?,
+            by: number(object, "by")?.clone(),
+        },
+        "splice" if !extensions.splice => return Err(off("splice")),
+        "splice" => Operation::Splice {
+            path: pointer(object, "path")?,
+            index: count(object, "index")?,
+            remove: count(object, "remove")?,
+            insert: member(object, "insert")?.clone(),
+        },
+        unknown => {
+            return Err(InvalidOperation::UnknownOperation {
+                op: unknown.chars().take(64).collect(),
+            });
+        }
+    })
+}
+
+fn member<'a>(object: &'a Object, member: &'static str) -> Result<&'a Value, InvalidOperation> {
+    object
+        .get(member)
+        .ok_or(InvalidOperation::Missing { member })
+}
+
+fn pointer(object: &Object, name: &'static str) -> Result<Pointer, InvalidOperation> {
+    match member(object, name)?.view() {
+        View::String(text) => {
+            Pointer::parse(&text.to_cow()).map_err(|error| InvalidOperation::BadPointer {
+                member: name,
+                error,
+            })
+        }
+        _ => Err(InvalidOperation::WrongType {
+            member: name,
+            expected: "a string",
+        }),
+    }
+}
+
+fn number<'a>(object: &'a Object, name: &'static str) -> Result<&'a Number, InvalidOperation> {
+    member(object, name)?
+        .as_number()
+        .ok_or(InvalidOperation::WrongType {
+            member: name,
+            expected: "a number",
+        })
+}
+
+fn count(object: &Object, name: &'static str) -> Result<usize, InvalidOperation> {
+    number(object, name)?
+        .as_u64()
+        .and_then(|count| usize::try_from(count).ok())
+        .ok_or(InvalidOperation::WrongType {
+            member: name,
+            expected: "a count",
+        })
+}

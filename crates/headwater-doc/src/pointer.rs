@@ -1,0 +1,342 @@
+use std::{borrow::Cow, fmt, hash, str::FromStr, sync::Arc};
+
+use crate::value::{Value, View};
+
+/// A JSON Pointer: the path of one value inside a document (RFC 6901).
+///
+/// The empty pointer is the whole document; `/players/7/name` goes through three *segments*. In a
+/// segment `~1` stands for `/` and `~0` for `~`; `/` alone has one segment, the empty name.
+///
+/// A pointer keeps its escaped text, in which it is unique, so comparing pointers and testing for a
+/// prefix compare text. Cloning it and taking its [`parent`](Self::parent) cost one reference count.
+#[derive(Clone)]
+pub struct Pointer {
+    /// Invariant: `text[..len]` is empty or starts with `/`, and each `~` in it is followed by `0`
+    /// or `1`. The text behind `len` belongs to a longer pointer that this one is a prefix of.
+    text: Arc<str>,
+    len: usize,
+}
+
+impl Pointer {
+    /// Most segments of a pointer.
+    ///
+    /// Far above the depth of any document (default 128), so that only a hostile text meets it.
+    pub const SEGMENTS_MAX: usize = 1_024;
+
+    /// The pointer to the whole document.
+    #[must_use]
+    pub fn root() -> Self {
+        Self::from_valid("")
+    }
+
+    /// Reads a pointer from its text.
+    ///
+    /// # Errors
+    ///
+    /// [`PointerError`] if the text is neither empty nor starts with `/`, if a `~` is not followed
+    /// by `0` or `1` (RFC 6901 section 3), or beyond [`SEGMENTS_MAX`](Self::SEGMENTS_MAX).
+    pub fn parse(text: &str) -> Result<Self, PointerError> {
+        let mut bytes = text.bytes().enumerate();
+        let mut segments = 0_usize;
+        while let Some((offset, byte)) = bytes.next() {
+            match byte {
+                b'/' => segments += 1,
+                _ if offset == 0 => return Err(PointerError::NoLeadingSlash),
+                b'~' if !matches!(bytes.next(), Some((_, b'0' | b'1'))) => {
+                    return Err(PointerError::BadEscape { offset });
+                }
+                _ => {}
+            }
+        }
+        if segments > Self::SEGMENTS_MAX {
+            return Err(PointerError::TooManySegments { segments });
+        }
+        Ok(Self::from_valid(text))
+    }
+
+    fn from_valid(text: &str) -> Self {
+        Self {
+            len: text.len(),
+            text: Arc::from(text),
+        }
+    }
+
+    /// The escaped text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.text.get(..self.len).unwrap_or_default()
+    }
+
+    /// Whether this is the pointer to the whole document.
+    #[must_use]
+    pub const fn is_root(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The segments, unescaped.
+    pub fn segments(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.escaped_segments().map(unescape)
+    }
+
+    /// The segments as they stand in the text.
+    pub(crate) fn escaped_segments(&self) -> impl Iterator<Item = &str> {
+        let mut segments = self.as_str().split('/');
+        // What stands before the first slash is nothing, not a segment.
+        segments.next();
+        segments
+    }
+
+    /// The pointer without its last segment, and that segment unescaped; `None` for the root.
+    #[must_use]
+    pub fn split_last(&self) -> Option<(Self, Cow<'_, str>)> {
+        let (parent, last) = self.as_str().rsplit_once('/')?;
+        let parent = Self {
+            text: Arc::clone(&self.text),
+            len: parent.len(),
+        };
+        Some((parent, unescape(last)))
+    }
+
+    /// The pointer without its last segment; `None` for the root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        self.split_last().map(|(parent, _)| parent)
+    }
+
+    /// This pointer with one more segment, which is escaped as needed.
+    #[must_use]
+    pub fn child(&self, segment: &str) -> Self {
+        let mut text = String::with_capacity(self.len + 1 + segment.len());
+        text.push_str(self.as_str());
+        push_escaped(&mut text, segment);
+        Self::from_valid(&text)
+    }
+
+    /// This pointer with one more segment, an index into an array.
+    #[must_use]
+    pub fn element(&self, index: usize) -> Self {
+        Self::from_valid(&format!("{self}/{index}"))
+    }
+
+    /// Whether `self` is `other` or leads to a container that `other` passes through.
+    #[must_use]
+    pub fn is_prefix_of(&self, other: &Self) -> bool {
+        other
+            .as_str()
+            .strip_prefix(self.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Whether one of the two is a prefix of the other: a change at one can be seen at the other.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.is_prefix_of(other) || other.is_prefix_of(self)
+    }
+
+    /// The value it points to in `document`, if there is one.
+    ///
+    /// An array takes a decimal index without leading zeros; `-` points behind the last element,
+    /// where nothing is (RFC 6901 section 4).
+    #[must_use]
+    pub fn resolve<'a>(&self, document: &'a Value) -> Option<&'a Value> {
+        self.segments()
+            .try_fold(document, |value, segment| match value.view() {
+                View::Array(array) => array.get(array_index(&segment)?),
+                View::Object(object) => object.get(&segment),
+                _ => None,
+            })
+    }
+}
+
+impl Default for Pointer {
+    fn default() -> Self {
+        Self::root()
+    }
+}
+
+impl FromStr for Pointer {
+    type Err = PointerError;
+
+    fn from_str(text: &str) -> Result<Self, PointerError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl PartialEq for Pointer {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Pointer {}
+
+impl PartialOrd for Pointer {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Pointer {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl hash::Hash for Pointer {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+/// Why a text is no JSON Pointer. The fault is the sender's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PointerError {
+    /// The text is neither empty nor starts with `/`.
+    #[error("does not start with '/'")]
+    NoLeadingSlash,
+    /// A `~` is not followed by `0` or `1`.
+    #[error("'~' at byte {offset} is not followed by '0' or '1'")]
+    BadEscape {
+        /// Where the `~` stands, in bytes.
+        offset: usize,
+    },
+    /// There are more segments than [`Pointer::SEGMENTS_MAX`].
+    #[error("{segments} segments are more than {}", Pointer::SEGMENTS_MAX)]
+    TooManySegments {
+        /// How many there are.
+        segments: usize,
+    },
+}
+
+/// Reads a segment as an index into an array: decimal, no sign, no leading zero (RFC 6901 section 4).
+pub(crate) fn array_index(segment: &str) -> Option<usize> {
+    let well_formed = match segment.as_bytes() {
+        [] => false,
+        [b'0'] => true,
+        [first, rest @ ..] => (b'1'..=b'9').contains(first) && rest.iter().all(u8::is_ascii_digit),
+    };
+    if well_formed {
+        segment.parse().ok()
+    } else {
+        None
+    }
+}
+
+fn unescape(segment: &str) -> Cow<'_, str> {
+    if !segment.contains('~') {
+        return Cow::Borrowed(segment);
+    }
+    // In this order: `~01` is the text `~1`, not a slash (RFC 6901 section 4).
+    Cow::Owned(segment.replace("~1", "/").replace("~0", "~"))
+}
+
+fn push_escaped(text: &mut String, segment: &str) {
+    text.push('/');
+    for part in segment.split_inclusive(['~', '/']) {
+        match (part.strip_suffix('~'), part.strip_suffix('/')) {
+            (Some(plain), _) => {
+                text.push_str(plain);
+                text.push_str("~0");
+            }
+            (_, Some(plain)) => {
+                text.push_str(plain);
+                text.push_str("~1");
+            }
+            _ => text.push_str(part),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointer(text: &str) -> Pointer {
+        Pointer::parse(text).unwrap()
+    }
+
+    #[test]
+    fn escapes_are_undone_in_the_order_of_the_rfc() {
+        let all: Vec<_> = pointer("/~01/a~1b//m~0n")
+            .segments()
+            .map(Cow::into_owned)
+            .collect();
+        assert_eq!(all, ["~1", "a/b", "", "m~n"]);
+    }
+
+    #[test]
+    fn a_child_is_escaped_and_read_back() {
+        for name in ["", "a", "~", "/", "~1", "a/b~c/", "ü~", "~~//"] {
+            let child = pointer("/x").child(name);
+            assert_eq!(child, pointer(child.as_str()));
+            let (parent, last) = child.split_last().unwrap();
+            assert_eq!((parent.as_str(), &*last), ("/x", name));
+        }
+        assert_eq!(pointer("").element(0).as_str(), "/0");
+        assert_eq!(
+            Pointer::root().element(usize::MAX).as_str(),
+            format!("/{}", usize::MAX)
+        );
+    }
+
+    #[test]
+    fn malformed_pointers_are_refused_with_the_place() {
+        assert_eq!(Pointer::parse("a"), Err(PointerError::NoLeadingSlash));
+        assert_eq!(Pointer::parse("~0"), Err(PointerError::NoLeadingSlash));
+        assert_eq!(
+            Pointer::parse("/a~2"),
+            Err(PointerError::BadEscape { offset: 2 })
+        );
+        assert_eq!(
+            Pointer::parse("/a~"),
+            Err(PointerError::BadEscape { offset: 2 })
+        );
+        assert_eq!(
+            Pointer::parse(&"/".repeat(100_000)),
+            Err(PointerError::TooManySegments { segments: 100_000 })
+        );
+    }
+
+    #[test]
+    fn a_prefix_ends_at_a_segment() {
+        assert!(pointer("/a").is_prefix_of(&pointer("/a/b")));
+        assert!(pointer("/a").is_prefix_of(&pointer("/a")));
+        assert!(pointer("").is_prefix_of(&pointer("/a")));
+        assert!(!pointer("/a").is_prefix_of(&pointer("/ab")));
+        assert!(pointer("/a/b").overlaps(&pointer("/a")));
+        assert!(!pointer("/a/b").overlaps(&pointer("/a/c")));
+    }
+
+    #[test]
+    fn only_plain_decimals_are_array_indices() {
+        assert_eq!(array_index("0"), Some(0));
+        assert_eq!(array_index("10"), Some(10));
+        for bad in [
+            "",
+            "-",
+            "00",
+            "01",
+            "1x",
+            "+1",
+            "-1",
+            "1.0",
+            "１",
+            "99999999999999999999999",
+        ] {
+            assert_eq!(array_index(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+use std::{borrow::Cow, fmt, ops::Range};
+
+use crate::rope::{Rope, escape_bytes};
+
+/// A string inside a document, to be read whole or run by run.
+///
+/// A long string is held in several runs, so there is not always one `&str` to hand out;
+/// [`to_cow`](Self::to_cow) joins them where it must, [`runs`](Self::runs) never copies.
+#[derive(Clone, Copy)]
+pub struct Text<'a>(Repr<'a>);
+
+#[derive(Clone, Copy)]
+enum Repr<'a> {
+    Flat(&'a str),
+    Rope(&'a Rope),
+}
+
+impl<'a> Text<'a> {
+    pub(crate) const fn flat(text: &'a str) -> Self {
+        Self(Repr::Flat(text))
+    }
+
+    pub(crate) const fn rope(rope: &'a Rope) -> Self {
+        Self(Repr::Rope(rope))
+    }
+
+    /// Length in bytes of UTF-8. O(1).
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self.0 {
+            Repr::Flat(text) => text.len(),
+            Repr::Rope(rope) => rope.bytes(),
+        }
+    }
+
+    /// Length in Unicode scalar values. O(1) for strings of more than 14 bytes.
+    #[must_use]
+    pub fn scalars(self) -> usize {
+        match self.0 {
+            Repr::Flat(text) => text.chars().count(),
+            Repr::Rope(rope) => rope.scalars(),
+        }
+    }
+
+    /// The string, if it is held in one piece.
+    #[must_use]
+    pub fn as_str(self) -> Option<&'a str> {
+        match self.0 {
+            Repr::Flat(text) => Some(text),
+            Repr::Rope(rope) => rope.as_str(),
+        }
+    }
+
+    /// The string, joined if it is held in several pieces.
+    #[must_use]
+    pub fn to_cow(self) -> Cow<'a, str> {
+        self.as_str()
+            .map_or_else(|| Cow::Owned(self.runs().collect()), Cow::Borrowed)
+    }
+
+    /// How many scalars at the start, and behind them at the end, are equal.
+    pub(crate) fn common_ends(self, other: Self) -> (usize, usize) {
+        if let (Repr::Rope(left), Repr::Rope(right)) = (self.0, other.0) {
+            return left.common_ends(right);
+        }
+        let (left, right) = (self.to_cow(), other.to_cow());
+        let limit = self.scalars().min(other.scalars());
+        let equal = |(left, right): &(char, char)| left == right;
+        let prefix = left.chars().zip(right.chars()).take_while(equal).count();
+        let suffix = left.chars().rev().zip(right.chars().rev());
+        let suffix = suffix.take(limit - prefix).take_while(equal).count();
+        (prefix, suffix)
+    }
+
+    /// A part of the string, given in scalars and inside it.
+    pub(crate) fn slice(self, range: Range<usize>) -> String {
+        match self.0 {
+            Repr::Flat(text) => text.chars().skip(range.start).take(range.len()).collect(),
+            Repr::Rope(rope) => rope.slice(range),
+        }
+    }
+
+    /// The pieces in order.
+    pub fn runs(self) -> impl Iterator<Item = &'a str> {
+        let (flat, rope) = match self.0 {
+            Repr::Flat(text) => (Some(text), None),
+            Repr::Rope(rope) => (None, Some(rope)),
+        };
+        flat.into_iter()
+            .chain(rope.into_iter().flat_map(Rope::runs))
+    }
+}
+
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        if self.bytes() != other.bytes() {
+            return false;
+        }
+        if let (Some(left), Some(right)) = (self.as_str(), other.as_str()) {
+            return left == right;
+        }
+        let (mut lefts, mut rights) = (self.runs(), other.runs());
+        let (mut left, mut right): (&[u8], &[u8]) = (&[], &[]);
+        loop {
+            if left.is_empty() {
+                left = lefts.next().unwrap_or_default().as_bytes();
+            }
+            if right.is_empty() {
+                right = rights.next().unwrap_or_default().as_bytes();
+            }
+            let common = left.len().min(right.len());
+            if common == 0 {
+                return left.is_empty() && right.is_empty();
+            }
+            let (left_head, left_rest) = left.split_at(common);
+            let (right_head, right_rest) = right.split_at(common);
+            if left_head != right_head {
+                return false;
+            }
+            (left, right) = (left_rest, right_rest);
+        }
+    }
+}
+
+impl Eq for Text<'_> {}
+
+impl PartialEq<str> for Text<'_> {
+    fn eq(&self, other: &str) -> bool {
+        *self == Text::flat(other)
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.runs().try_for_each(|run| f.write_str(run))
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.to_cow(), f)
+    }
+}
+
+/// A string that fits into a value itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Short {
+    len: u8,
+    /// Invariant: the first `len` bytes are UTF-8, the others are zero.
+    bytes: [u8; Self::BYTES_MAX],
+}
+
+impl Short {
+    /// What is left of a value's 16 bytes beside its tag and the length.
+    pub(crate) const BYTES_MAX: usize = 14;
+
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        let mut bytes = [0; Self::BYTES_MAX];
+        bytes
+            .get_mut(..text.len())?
+            .copy_from_slice(text.as_bytes());
+        Some(Self {
+            len: u8::try_from(text.len()).ok()?,
+            bytes,
+        })
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        self.bytes
+            .get(..usize::from(self.len))
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn written_bytes(&self) -> usize {
+        let text = self.as_str();
+        text.len() + escape_bytes(text) + 2
+    }
+}

@@ -1,0 +1,441 @@
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use triomphe::Arc;
+
+use crate::{
+    array::Array,
+    limits::Limits,
+    number::{Number, NumberError},
+    object::Object,
+    parse::{ParseError, parse},
+    rope::{Removed, Rope},
+    text::{Short, Text},
+    totals::Measure,
+};
+
+/// A JSON value: null, a boolean, a number, a string, an array or an object.
+///
+/// Values are 16 bytes and share what they contain: cloning costs at most one reference count, and a
+/// clone never sees a later change. Changes go through a [`Patch`](crate::Patch); it writes in place
+/// what no other value holds and copies the path to it where another does.
+///
+/// `==` compares as RFC 6902 section 4.6 has it: numbers by value (`1`, `1.0` and `1e0` are equal,
+/// `0` and `-0.0` too), strings scalar by scalar, objects without regard to order.
+///
+/// # Example
+///
+/// ```
+/// use headwater_doc::Value;
+///
+/// let board: Value = r#"{"cards": [{"title": "one"}, {"title": "two"}]}"#.parse()?;
+/// let title = board.at(&"/cards/1/title".parse()?).and_then(Value::as_str);
+/// assert_eq!(title.as_deref(), Some("two"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Value(pub(crate) Repr);
+
+/// The representation, hidden so that it can change.
+#[derive(Clone)]
+pub(crate) enum Repr {
+    Null,
+    Bool(bool),
+    Number(Number),
+    /// Invariant: a string is `Short` exactly when it has at most [`Short::BYTES_MAX`] bytes.
+    Short(Short),
+    Rope(Arc<Rope>),
+    Array(Arc<Array>),
+    Object(Arc<Object>),
+}
+
+const _: () = assert!(size_of::<Value>() == 16);
+
+/// A value to look into, by kind.
+#[derive(Clone, Copy, Debug)]
+pub enum View<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number.
+    Number(&'a Number),
+    /// A string.
+    String(Text<'a>),
+    /// An array.
+    Array(&'a Array),
+    /// An object.
+    Object(&'a Object),
+}
+
+impl Value {
+    /// The value `null`.
+    pub const NULL: Self = Self(Repr::Null);
+
+    /// Reads a value from JSON text (RFC 8259) within the given limits.
+    ///
+    /// Stricter than the RFC has to be in two things: a name that is repeated in one object and an
+    /// unpaired surrogate are errors, since a document with either could not be written back.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] with the place and the reason; the fault is the text's.
+    pub fn parse(text: &[u8], limits: &Limits) -> Result<Self, ParseError> {
+        parse(text, limits)
+    }
+
+    /// Looks into the value.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        match &self.0 {
+            Repr::Null => View::Null,
+            Repr::Bool(value) => View::Bool(*value),
+            Repr::Number(number) => View::Number(number),
+            Repr::Short(short) => View::String(Text::flat(short.as_str())),
+            Repr::Rope(rope) => View::String(Text::rope(rope)),
+            Repr::Array(array) => View::Array(array),
+            Repr::Object(object) => View::Object(object),
+        }
+    }
+
+    /// The value that a pointer leads to, if there is one.
+    #[must_use]
+    pub fn at(&self, pointer: &crate::Pointer) -> Option<&Self> {
+        pointer.resolve(self)
+    }
+
+    /// Whether this is `null`.
+    #[must_use]
+    pub const fn is_null(&self) -> bool {
+        matches!(self.0, Repr::Null)
+    }
+
+    /// The boolean, if this is one.
+    #[must_use]
+    pub const fn as_bool(&self) -> Option<bool> {
+        match self.0 {
+            Repr::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The number, if this is one.
+    #[must_use]
+    pub const fn as_number(&self) -> Option<&Number> {
+        match &self.0 {
+            Repr::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The number as an unsigned integer, if it is one of 64 bits.
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        self.as_number()?.as_u64()
+    }
+
+    /// The number as a signed integer, if it is one of 64 bits.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        self.as_number()?.as_i64()
+    }
+
+    /// The number as the nearest double, if this is a number within the range of doubles.
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        self.as_number()?.as_f64()
+    }
+
+    /// The string, if this is one; borrowed unless it is long and held in several runs.
+    #[must_use]
+    pub fn as_str(&self) -> Option<Cow<'_, str>> {
+        self.as_text().map(Text::to_cow)
+    }
+
+    /// The string to be read run by run, if this is one.
+    #[must_use]
+    pub fn as_text(&self) -> Option<Text<'_>> {
+        match self.view() {
+            View::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The array, if this is one.
+    #[must_use]
+    pub fn as_array(&self) -> Option<&Array> {
+        match &self.0 {
+            Repr::Array(array) => Some(array),
+            _ => None,
+        }
+    }
+
+    /// The object, if this is one.
+    #[must_use]
+    pub fn as_object(&self) -> Option<&Object> {
+        match &self.0 {
+            Repr::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// Bytes of the compact text that [`Display`](fmt::Display) writes: exact but for doubles and for
+    /// numbers that are kept as text, for which it counts as many as either written form can take.
+    /// O(1).
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        self.measure().bytes
+    }
+
+    /// Values in the tree, this one included. O(1).
+    #[must_use]
+    pub fn nodes(&self) -> u64 {
+        self.measure().nodes
+    }
+
+    /// Containers inside one another: 0 for a scalar, 1 for `[]`. O(1); it may overstate after the
+    /// highest part of the tree was removed.
+    #[must_use]
+    pub fn height(&self) -> u32 {
+        self.measure().height
+    }
+
+    /// Whether both are one and the same in memory or equal scalars: O(1), and never true of values
+    /// that differ.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Repr::Null, Repr::Null) => true,
+            (Repr::Bool(left), Repr::Bool(right)) => left == right,
+            (Repr::Number(left), Repr::Number(right)) => left.identical(right),
+            (Repr::Short(left), Repr::Short(right)) => left == right,
+            (Repr::Rope(left), Repr::Rope(right)) => Arc::ptr_eq(left, right),
+            (Repr::Array(left), Repr::Array(right)) => Arc::ptr_eq(left, right),
+            (Repr::Object(left), Repr::Object(right)) => Arc::ptr_eq(left, right),
+            _ => false,
+        }
+    }
+
+    /// The height found by a walk.
+    pub(crate) fn exact_height(&self) -> u32 {
+        let mut highest = 0;
+        let mut open = vec![(self, 0)];
+        while let Some((value, around)) = open.pop() {
+            match value.view() {
+                View::Array(array) => open.extend(array.iter().map(|item| (item, around + 1))),
+                View::Object(object) => open.extend(object.values().map(|item| (item, around + 1))),
+                _ => continue,
+            }
+            highest = highest.max(around + 1);
+        }
+        highest
+    }
+
+    pub(crate) fn measure(&self) -> Measure {
+        match &self.0 {
+            Repr::Null | Repr::Bool(true) => Measure::scalar(4),
+            Repr::Bool(false) => Measure::scalar(5),
+            Repr::Number(number) => Measure::scalar(number.written_bytes_max() as u64),
+            Repr::Short(short) => Measure::scalar(short.written_bytes() as u64),
+            Repr::Rope(rope) => Measure::scalar(rope.written_bytes() as u64),
+            Repr::Array(array) => array.measure(),
+            Repr::Object(object) => object.measure(),
+        }
+    }
+
+    /// Replaces a range of a string, given in scalars, and returns what stood there.
+    ///
+    /// The caller has checked that this is a string and that the range lies inside it.
+    pub(crate) fn splice_text(&mut self, range: std::ops::Range<usize>, insert: &str) -> Self {
+        if let Repr::Rope(rope) = &mut self.0 {
+            let rope = Arc::make_mut(rope);
+            let removed = match rope.splice(range, insert) {
+                Removed::Text(text) => Self::from(text),
+                Removed::Rope(rope) => Self::from(rope),
+            };
+            if rope.bytes() <= Short::BYTES_MAX {
+                *self = Self::from(rope.slice(0..rope.scalars()));
+            }
+            return removed;
+        }
+        let mut text = self.as_str().unwrap_or_default().into_owned();
+        let mut boundaries = text
+            .char_indices()
+            .map(|(byte, _)| byte)
+            .chain([text.len()])
+            .skip(range.start);
+        let start = boundaries.next().unwrap_or(text.len());
+        let end = match range.len() {
+            0 => start,
+            len => boundaries.nth(len - 1).unwrap_or(text.len()),
+        };
+        let removed = text.get(start..end).unwrap_or_default().into();
+        text.replace_range(start..end, insert);
+        *self = Self::from(text);
+        removed
+    }
+}
+
+impl Default for Value {
+    fn default() -> Self {
+        Self::NULL
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        equal(self, other, Number::eq)
+    }
+}
+
+impl Eq for Value {}
+
+impl Value {
+    /// Whether both are written the same: as `==`, but `1` and `1.0` differ.
+    ///
+    /// A replica must get the very number that the document has, so this is what
+    /// [`diff`](crate::diff()) goes by.
+    #[must_use]
+    pub fn identical(&self, other: &Self) -> bool {
+        equal(self, other, Number::identical)
+    }
+}
+
+/// Compares with a list of pairs still to be compared, not by recursion: the depth is the input's.
+fn equal(left: &Value, right: &Value, numbers: fn(&Number, &Number) -> bool) -> bool {
+    let mut pairs = vec![(left, right)];
+    while let Some((left, right)) = pairs.pop() {
+        match (left.view(), right.view()) {
+            (View::Null, View::Null) => {}
+            (View::Bool(left), View::Bool(right)) if left == right => {}
+            (View::Number(left), View::Number(right)) if numbers(left, right) => {}
+            (View::String(left), View::String(right)) if left == right => {}
+            (View::Array(a), View::Array(b)) if left.same(right) || a.len() == b.len() => {
+                if !left.same(right) {
+                    pairs.extend(a.iter().zip(b.iter()));
+                }
+            }
+            (View::Object(a), View::Object(b)) if left.same(right) || a.names_eq(b) => {
+                if !left.same(right) {
+                    pairs.extend(a.values().zip(b.values()));
+                }
+            }
+            _ => return false,
+        }
+    }
+    true
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self(Repr::Bool(value))
+    }
+}
+
+impl From<Number> for Value {
+    fn from(number: Number) -> Self {
+        Self(Repr::Number(number))
+    }
+}
+
+macro_rules! from_integers {
+    ($($integer:ty),+) => {
+        $(impl From<$integer> for Value {
+            fn from(integer: $integer) -> Self {
+                Self::from(Number::from(integer))
+            }
+        })+
+    };
+}
+
+from_integers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
+
+impl TryFrom<f64> for Value {
+    type Error = NumberError;
+
+    /// # Errors
+    ///
+    /// [`NumberError::NotFinite`]: JSON has no infinity and no NaN.
+    fn try_from(double: f64) -> Result<Self, NumberError> {
+        Number::try_from(double).map(Self::from)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Short::new(text).map_or_else(
+            || Self::from(Rope::new(text.to_owned())),
+            |short| Self(Repr::Short(short)),
+        )
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Short::new(&text).map_or_else(
+            || Self::from(Rope::new(text)),
+            |short| Self(Repr::Short(short)),
+        )
+    }
+}
+
+impl From<Rope> for Value {
+    /// The caller knows that the rope is longer than [`Short::BYTES_MAX`], or pays for a look.
+    fn from(rope: Rope) -> Self {
+        if rope.bytes() <= Short::BYTES_MAX {
+            return Self::from(rope.slice(0..rope.scalars()).as_str());
+        }
+        Self(Repr::Rope(Arc::new(rope)))
+    }
+}
+
+impl From<Array> for Value {
+    fn from(array: Array) -> Self {
+        Self(Repr::Array(Arc::new(array)))
+    }
+}
+
+impl From<Object> for Value {
+    fn from(object: Object) -> Self {
+        Self(Repr::Object(Arc::new(object)))
+    }
+}
+
+impl FromIterator<Self> for Value {
+    /// Makes an array.
+    fn from_iter<I: IntoIterator<Item = Self>>(items: I) -> Self {
+        Self::from(items.into_iter().collect::<Array>())
+    }
+}
+
+impl<N: Into<Box<str>>> FromIterator<(N, Self)> for Value {
+    /// Makes an object; of a repeated name the last counts.
+    fn from_iter<I: IntoIterator<Item = (N, Self)>>(members: I) -> Self {
+        Self::from(members.into_iter().collect::<Object>())
+    }
+}
+
+impl FromStr for Value {
+    type Err = ParseError;
+
+    /// Reads JSON text within the default [`Limits`].
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        parse(text.as_bytes(), &Limits::default())
+    }
+}
+
+impl fmt::Display for Value {
+    /// Writes compact JSON text that reads back as the same value. `{:#}` writes it indented.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            self.write_pretty(f)
+        } else {
+            self.write(f)
+        }
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
+    }
+}

@@ -1,0 +1,207 @@
+use std::{
+    fmt::{self, Write},
+    hash::Hasher as _,
+};
+
+use crate::{
+    object::Object,
+    text::Text,
+    value::{Value, View},
+};
+
+impl Value {
+    /// Writes compact JSON text that reads back as the same value: names sorted by their bytes,
+    /// numbers without loss.
+    ///
+    /// # Errors
+    ///
+    /// Only what `out` reports.
+    pub fn write(&self, out: &mut impl Write) -> fmt::Result {
+        write(self, out, Style::Compact)
+    }
+
+    /// Writes the same, a line for each element and member, indented by two spaces a level.
+    ///
+    /// # Errors
+    ///
+    /// Only what `out` reports.
+    pub fn write_pretty(&self, out: &mut impl Write) -> fmt::Result {
+        write(self, out, Style::Pretty)
+    }
+
+    /// Writes the canonical form of RFC 8785: names sorted by UTF-16 code units, numbers as
+    /// ECMAScript writes them.
+    ///
+    /// Beyond the RFC, which knows doubles only, an integer outside ±2^53 and a number that no double
+    /// holds are written exactly: `9007199254740993` stays itself. The canonical form of what the
+    /// canonical form reads back as is the same text.
+    ///
+    /// # Errors
+    ///
+    /// Only what `out` reports.
+    pub fn write_canonical(&self, out: &mut impl Write) -> fmt::Result {
+        write(self, out, Style::Canonical)
+    }
+
+    /// The canonical form as a string.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _infallible = self.write_canonical(&mut text);
+        text
+    }
+
+    /// The XXH64 hash, with seed 0, of the canonical form: two replicas that agree on it hold the
+    /// same document. Not for adversaries: a collision can be made on purpose.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let mut digest = Digest::default();
+        let _infallible = self.write_canonical(&mut digest);
+        digest.finish()
+    }
+}
+
+/// A hash of text as it is written, in pieces of any size.
+#[derive(Default)]
+pub(crate) struct Digest(twox_hash::XxHash64);
+
+impl Digest {
+    pub(crate) fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+}
+
+impl Write for Digest {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Compact,
+    Pretty,
+    Canonical,
+}
+
+/// A container that is being written: what is left of it.
+enum Open<'a> {
+    Array(Box<dyn Iterator<Item = &'a Value> + 'a>),
+    Object(Box<dyn Iterator<Item = (&'a str, &'a Value)> + 'a>),
+}
+
+/// Writes with a list of open containers, not by recursion: the depth is the input's.
+fn write(root: &Value, out: &mut impl Write, style: Style) -> fmt::Result {
+    let mut open: Vec<Open<'_>> = Vec::new();
+    let mut value = root;
+    loop {
+        // Whether the container on top was only just opened.
+        let mut first = false;
+        match value.view() {
+            View::Null => out.write_str("null")?,
+            View::Bool(true) => out.write_str("true")?,
+            View::Bool(false) => out.write_str("false")?,
+            View::Number(number) if style == Style::Canonical => number.write_canonical(out)?,
+            View::Number(number) => number.write(out)?,
+            View::String(text) => write_text(text, out)?,
+            View::Array(array) if array.is_empty() => out.write_str("[]")?,
+            View::Object(object) if object.is_empty() => out.write_str("{}")?,
+            View::Array(array) => {
+                out.write_char('[')?;
+                open.push(Open::Array(Box::new(array.iter())));
+                first = true;
+            }
+            View::Object(object) => {
+                out.write_char('{')?;
+                open.push(Open::Object(members(object, style)));
+                first = true;
+            }
+        }
+        value = loop {
+            let depth = open.len();
+            let Some(container) = open.last_mut() else {
+                return Ok(());
+            };
+            let next = match container {
+                Open::Array(items) => items.next().map(|value| (None, value)),
+                Open::Object(members) => members.next().map(|(name, value)| (Some(name), value)),
+            };
+            let Some((name, next)) = next else {
+                line(out, style, depth - 1)?;
+                out.write_char(match container {
+                    Open::Array(_) => ']',
+                    Open::Object(_) => '}',
+                })?;
+                open.pop();
+                first = false;
+                continue;
+            };
+            if !first {
+                out.write_char(',')?;
+            }
+            line(out, style, depth)?;
+            if let Some(name) = name {
+                write_text(Text::flat(name), out)?;
+                out.write_str(if style == Style::Pretty { ": " } else { ":" })?;
+            }
+            break next;
+        };
+    }
+}
+
+fn members(object: &Object, style: Style) -> Box<dyn Iterator<Item = (&str, &Value)> + '_> {
+    // UTF-8 sorts U+E000 to U+FFFF before U+10000 and above, UTF-16 with its surrogates after.
+    let orders_differ = |name: &str| name.bytes().any(|byte| byte >= 0xee);
+    if style == Style::Canonical && object.names().any(orders_differ) {
+        let mut members: Vec<_> = object.iter().collect();
+        members.sort_by(|(left, _), (right, _)| left.encode_utf16().cmp(right.encode_utf16()));
+        return Box::new(members.into_iter());
+    }
+    Box::new(object.iter())
+}
+
+fn line(out: &mut impl Write, style: Style, depth: usize) -> fmt::Result {
+    if style == Style::Pretty {
+        out.write_char('\n')?;
+        for _ in 0..depth {
+            out.write_str("  ")?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a string with its quotes; escapes what must be, as RFC 8785 section 3.2.2.2 has it.
+pub(crate) fn write_text(text: Text<'_>, out: &mut impl Write) -> fmt::Result {
+    out.write_char('"')?;
+    for run in text.runs() {
+        write_escaped(run, out)?;
+    }
+    out.write_char('"')
+}
+
+fn write_escaped(text: &str, out: &mut impl Write) -> fmt::Result {
+    let mut plain = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            0x08 => "\\b",
+            b'\t' => "\\t",
+            b'\n' => "\\n",
+            0x0c => "\\f",
+            b'\r' => "\\r",
+            0x00..0x20 => "",
+            _ => continue,
+        };
+        out.write_str(text.get(plain..at).unwrap_or_default())?;
+        if escape.is_empty() {
+            write!(out, "\\u{byte:04x}")?;
+        } else {
+            out.write_str(escape)?;
+        }
+        plain = at + 1;
+    }
+    out.write_str(text.get(plain..).unwrap_or_default())
+}

@@ -1,0 +1,12 @@
+//! Integration tests of `headwater-doc`, in one binary.
+//!
+//! The modules are `cfg(test)` so that what clippy allows in tests holds for their helpers too.
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod data;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod properties;

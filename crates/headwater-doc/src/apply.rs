@@ -129,7 +129,7 @@ impl Patch {
         } = applier;
         undo.reverse();
         Ok(Applied {
-            inverse: Patch::from(undo),
+            inverse: Self::from(undo),
             touched,
         })
     }

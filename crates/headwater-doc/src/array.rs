@@ -41,7 +41,8 @@ impl Array {
         self.items.chunks().flat_map(|items| &items.0)
     }
 
-    pub(crate) fn iter_from(&self, index: usize) -> impl Iterator<Item = &Value> {
+    /// The elements in order, from an index on. O(log n) to start.
+    pub fn iter_from(&self, index: usize) -> impl Iterator<Item = &Value> {
         let start = self
             .items
             .chunks_from(index)

@@ -1,4 +1,4 @@
-use std::{hash::Hasher, mem};
+use std::{hash::Hasher as _, mem};
 
 use crate::{
     array::Array,
@@ -111,7 +111,17 @@ impl<'a> Differ<'a> {
                 .collect()
         };
         let (old, new) = (middle(old), middle(new));
-        for hunk in hunks(&fingerprints(&old, &new)) {
+        // One changed element, the usual case, is not hashed: that would cost its size, and all that
+        // it shares with the other would be looked at.
+        let hunks = if (old.len(), new.len()) == (1, 1) {
+            vec![Hunk {
+                old: 0..1,
+                new: 0..1,
+            }]
+        } else {
+            hunks(&fingerprints(&old, &new))
+        };
+        for hunk in hunks {
             self.hunk(path, prefix, &old, &new, &hunk);
         }
         self.in_document_order(first);

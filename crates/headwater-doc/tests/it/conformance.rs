@@ -133,7 +133,8 @@ fn a_repeated_op_member_is_refused_for_being_repeated() {
                 .is_some_and(|comment| comment.get().contains("duplicate ops"))
     };
     let case = cases.iter().find(two_ops).unwrap();
-    let error = patched(&mut Value::NULL, case["patch"].get()).unwrap_err();
+    let mut document = Value::NULL;
+    let error = patched(&mut document, case["patch"].get()).unwrap_err();
     assert!(error.contains("\"op\" repeated"), "{error}");
 }
 
@@ -280,17 +281,14 @@ fn json_test_suite_files_to_be_accepted_are() {
     assert_ruled(&ruled, &REPEATED);
     for (name, text) in accepted {
         assert_eq!(outcome(&text), Accepted, "{name}");
-        assert_eq!(read(&text).to_string(), ours_by_serde(&text), "{name}");
+        assert_eq!(read(&text).to_string(), read_by_serde(&text), "{name}");
     }
 }
 
-/// The text as another implementation reads it, written compactly by this one's rules; only for
-/// what both can hold.
-fn ours_by_serde(text: &[u8]) -> String {
+/// The text as another implementation reads it, written by this one.
+fn read_by_serde(text: &[u8]) -> String {
     let value: serde_json::Value = serde_json::from_slice(text).unwrap();
-    let ours = read(value.to_string().as_bytes()).to_string();
-    // Read as an integer that a double holds, `-0` comes out of serde_json as `-0.0`, as here.
-    ours
+    read(value.to_string().as_bytes()).to_string()
 }
 
 #[test]
@@ -388,9 +386,8 @@ fn json_test_suite_transforms_change_nothing() {
             "object_same_key_different_values.json"
             | "object_same_key_same_value.json"
             | "object_same_key_unclear_values.json" => None,
-            _ if name.contains("invalid_codepoint") && text.contains(&b'\\') => None,
-            // These files hold U+FFFD, which somebody's tool put there: a scalar like any other.
-            _ if name.contains("invalid_codepoint") => Some(same),
+            // Lone surrogates, as escapes and as bytes that are no UTF-8.
+            _ if name.contains("invalid_codepoint") => None,
             "number_1.000000000000000005.json" => Some("[1.0]".to_owned()),
             "number_1e6.json" => Some("[1000000.0]".to_owned()),
             "object_key_nfc_nfd.json" | "object_key_nfd_nfc.json" => {

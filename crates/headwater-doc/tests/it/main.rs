@@ -7,6 +7,8 @@ mod conformance;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod properties;

@@ -168,6 +168,24 @@ impl Model {
         }
     }
 
+    /// The same value with small integers held as doubles.
+    pub(crate) fn respelled(&self) -> Self {
+        match self {
+            Self::Number(ModelNumber::Integer(integer)) => {
+                let small = i32::try_from(*integer).map(f64::from);
+                Self::Number(small.map_or(ModelNumber::Integer(*integer), ModelNumber::double))
+            }
+            Self::Array(items) => Self::Array(items.iter().map(Self::respelled).collect()),
+            Self::Object(members) => Self::Object(
+                members
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.respelled()))
+                    .collect(),
+            ),
+            scalar => scalar.clone(),
+        }
+    }
+
     pub(crate) fn nodes(&self) -> u64 {
         self.children().map(|(_, child)| child.nodes()).sum::<u64>() + 1
     }
@@ -381,7 +399,7 @@ fn quoted(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\u{c}' => quoted.push_str("\\f"),
             '\r' => quoted.push_str("\\r"),
-            '\0'..' ' => quoted.push_str(&format!("\\u{:04x}", u32::from(scalar))),
+            '\0'..' ' => quoted.extend(format!("\\u{:04x}", u32::from(scalar)).chars()),
             _ => quoted.push(scalar),
         }
     }

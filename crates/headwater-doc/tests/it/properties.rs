@@ -389,7 +389,7 @@ proptest! {
         prop_assert!(value.identical(&before));
         drop(before);
         prop_assert!(patch.apply(&mut value, &Limits::NONE).is_err());
-        prop_assert_eq!(Model::of(&value), document.clone());
+        prop_assert_eq!(&Model::of(&value), &document);
         prop_assert_eq!(value.nodes(), document.nodes());
         prop_assert_eq!(value.written_bytes(), document.value().written_bytes());
     }
@@ -495,7 +495,7 @@ proptest! {
         prop_assert!(patch.written_bytes() >= bytes);
         prop_assert_eq!(patch.written_bytes(), patch.to_value().written_bytes());
         let read = Patch::parse(text.as_bytes(), &Limits::default(), Extensions::ALL);
-        prop_assert_eq!(read.unwrap(), patch.clone());
+        prop_assert_eq!(&read.unwrap(), &patch);
         let plain = Patch::parse(text.as_bytes(), &Limits::default(), Extensions::NONE);
         prop_assert_eq!(plain.is_ok(), patch.extensions() == Extensions::NONE);
     }
@@ -521,7 +521,7 @@ proptest! {
         let model = Model::of(&value);
         let form = value.canonical();
         prop_assert_eq!(&form, &model.text(true));
-        prop_assert_eq!(parsed(&form).canonical(), form.clone());
+        prop_assert_eq!(&parsed(&form).canonical(), &form);
         // However the value came to be, by patches or at once.
         let other = model.value();
         prop_assert!(other.identical(&value));
@@ -550,9 +550,59 @@ proptest! {
     }
 
     #[test]
-    fn equality_is_that_of_the_rfc(left in document(), right in document()) {
-        prop_assert_eq!(left.value() == right.value(), left.equals(&right));
-        prop_assert_eq!(left.value().identical(&right.value()), left == right);
-        prop_assert!(left.value() == left.value());
+    fn equality_is_that_of_the_rfc((document, batches) in history(), other in document()) {
+        let mut value = document.value();
+        let mut versions = vec![document.clone(), document.respelled(), other];
+        for intents in &batches {
+            // One operation, so that little is different.
+            let patch = patch(&Model::of(&value), &intents[..1]);
+            applied(&mut value, &patch);
+            versions.push(Model::of(&value));
+        }
+        let values: Vec<_> = versions.iter().map(Model::value).collect();
+        for (left, value) in versions.iter().zip(&values) {
+            for (right, other) in versions.iter().zip(&values) {
+                prop_assert_eq!(value == other, left.equals(right), "{} {}", value, other);
+                prop_assert_eq!(value.identical(other), left == right, "{} {}", value, other);
+            }
+        }
+    }
+}
+
+/// Every place, so also each side of each boundary between the runs of a string.
+#[test]
+fn splices_at_every_place_of_a_long_string_agree_with_the_model() {
+    let text = format!("{}é", "a".repeat(300)).repeat(8) + &"漢字".repeat(400);
+    splice_everywhere(&Model::String(text), &["", "é", "xyz"].map(Value::from));
+}
+
+/// The same for the leaves of an array.
+#[test]
+fn splices_at_every_place_of_a_long_array_agree_with_the_model() {
+    let item = |item: i128| Model::Number(ModelNumber::Integer(item));
+    let items = |count| Model::Array((0..count).map(item).collect());
+    splice_everywhere(&items(700), &[0, 1, 40].map(|count| items(count).value()));
+}
+
+fn splice_everywhere(model: &Model, inserts: &[Value]) {
+    let value = model.value();
+    let len = match model {
+        Model::String(text) => text.chars().count(),
+        _ => model.children().count(),
+    };
+    for index in 0..=len {
+        for (remove, insert) in [0, 1, 2, 35].into_iter().zip(inserts.iter().cycle()) {
+            let patch = Patch::from(vec![Operation::Splice {
+                path: Pointer::root(),
+                index,
+                remove: remove.min(len - index),
+                insert: insert.clone(),
+            }]);
+            let mut spliced = value.clone();
+            let inverse = applied(&mut spliced, &patch).inverse;
+            assert_eq!(Ok(Model::of(&spliced)), model.applied(patch.operations()));
+            applied(&mut spliced, &inverse);
+            assert!(spliced.identical(&value), "{patch}");
+        }
     }
 }

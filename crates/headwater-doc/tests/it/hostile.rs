@@ -1,0 +1,709 @@
+//! What is meant to break a server, or once broke another library: typed errors, and nothing changed.
+
+use headwater_doc::{
+    Extensions, InvalidOperation, InvalidPatch, LimitExceeded, Limits, Operation, ParseError,
+    ParseReason, Patch, PatchError, Pointer, PointerError, Reason, Value, View, diff,
+};
+
+const DEEP: usize = 100_000;
+
+fn value(text: &str) -> Value {
+    text.parse()
+        .unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn pointer(text: &str) -> Pointer {
+    Pointer::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn patch(text: &str) -> Patch {
+    Patch::parse(text.as_bytes(), &Limits::default(), Extensions::ALL)
+        .unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn parse_error(text: &str) -> (usize, ParseReason) {
+    let ParseError { offset, reason } =
+        Value::parse(text.as_bytes(), &Limits::default()).unwrap_err();
+    (offset, reason)
+}
+
+/// Applies a patch that must fail, and checks that the document is whole, whether its nodes are shared
+/// or not.
+fn refused(document: &str, text: &str) -> PatchError {
+    let before = value(document);
+    let patch = patch(text);
+    let mut alone = value(document);
+    let error = patch.apply(&mut alone, &Limits::default()).unwrap_err();
+    assert!(alone.identical(&before), "{alone}");
+    let mut shared = before.clone();
+    assert_eq!(
+        patch.apply(&mut shared, &Limits::default()).unwrap_err(),
+        error
+    );
+    assert!(
+        shared.identical(&before) && before.identical(&value(document)),
+        "{shared}"
+    );
+    error
+}
+
+fn error(operation: usize, path: &str, reason: Reason) -> PatchError {
+    PatchError {
+        operation,
+        path: pointer(path),
+        reason,
+    }
+}
+
+#[test]
+fn a_hundred_thousand_open_brackets_are_refused_at_the_limit_of_depth() {
+    let limit = LimitExceeded::Depth { limit: 128 };
+    for opening in ["[", "{\"\":"] {
+        let (offset, reason) = parse_error(&opening.repeat(DEEP));
+        assert_eq!((offset, reason), (128 * opening.len(), limit.into()));
+    }
+    let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(value(&nested(128)).height(), 128);
+    assert_eq!(parse_error(&nested(129)), (128, limit.into()));
+}
+
+#[test]
+fn without_limits_a_hundred_thousand_levels_take_no_stack() {
+    for (opening, closing) in [("[", "]"), ("{\"a\":", "}"), ("[0,{\"a\":", "}]")] {
+        let text = format!("{}null{}", opening.repeat(DEEP), closing.repeat(DEEP));
+        let deep = Value::parse(text.as_bytes(), &Limits::NONE).unwrap();
+        let same = Value::parse(text.as_bytes(), &Limits::NONE).unwrap();
+        assert!(deep == same && deep.identical(&same));
+        assert_eq!(deep.to_string(), text);
+        assert_eq!(deep.canonical(), text);
+        assert_eq!(deep.digest(), same.digest());
+        assert_eq!(format!("{deep:?}"), text);
+        let clone = deep.clone();
+        drop(deep);
+        assert!(clone.identical(&same));
+        // Dropped where its last bracket is missing: the levels that were closed, and those open.
+        assert!(Value::parse(&text.as_bytes()[..text.len() - 1], &Limits::NONE).is_err());
+    }
+}
+
+#[test]
+fn a_diff_finds_a_change_below_a_thousand_levels() {
+    let nested = |inner: &str| {
+        let text = format!("{}{inner}{}", "[{\"a\":".repeat(500), "}]".repeat(500));
+        Value::parse(text.as_bytes(), &Limits::NONE).unwrap()
+    };
+    let (old, new) = (nested("[1]"), nested("[2]"));
+    let patch = diff(&old, &new, Extensions::NONE);
+    let path = pointer(&("/0/a".repeat(500) + "/0"));
+    let replace = Operation::Replace {
+        path,
+        value: value("2"),
+    };
+    assert_eq!(patch.operations(), [replace]);
+}
+
+#[test]
+fn a_deep_value_that_patches_built_is_dropped_without_recursion() {
+    let mut document = value("[]");
+    let mut undo = Patch::default();
+    for _ in 0..DEEP {
+        let value = [document.clone(), Value::NULL].into_iter().collect();
+        let replace = Operation::Replace {
+            path: Pointer::root(),
+            value,
+        };
+        let applied = Patch::from(vec![replace]).apply(&mut document, &Limits::NONE);
+        undo = applied.unwrap().inverse;
+    }
+    assert_eq!(document.height() as usize, DEEP + 1);
+    undo.apply(&mut document, &Limits::NONE).unwrap();
+    assert_eq!(document.height() as usize, DEEP);
+}
+
+#[test]
+fn a_deep_value_grown_from_within_is_dropped_without_recursion() {
+    // Each level is put into the innermost array, whose path may have 1,024 segments.
+    let mut document = value("[]");
+    for depth in 0..Pointer::SEGMENTS_MAX {
+        let add = Operation::Add {
+            path: pointer(&"/0".repeat(depth + 1)),
+            value: value("[1]"),
+        };
+        Patch::from(vec![add])
+            .apply(&mut document, &Limits::NONE)
+            .unwrap();
+    }
+    assert_eq!(document.height() as usize, Pointer::SEGMENTS_MAX + 1);
+    // A header that did not follow would let the drop recurse.
+    let outer: Value = (0..DEEP).fold(document, |inner, _| [inner].into_iter().collect());
+    drop(outer);
+}
+
+#[test]
+fn depth_is_limited_for_what_patches_make() {
+    let deep = format!("{}{}", "[".repeat(127), "]".repeat(127));
+    let limit = Reason::Limit(LimitExceeded::Depth { limit: 128 });
+    let add = |path: &str| format!(r#"[{{"op":"add","path":"{path}","value":{deep}}}]"#);
+    let mut fits = value("[]");
+    patch(&add("/0"))
+        .apply(&mut fits, &Limits::default())
+        .unwrap();
+    assert_eq!(refused("[[]]", &add("/0/0")), error(0, "/0/0", limit));
+    assert_eq!(
+        refused(r#"{"a":[0]}"#, &add("/a/0")),
+        error(0, "/a/0", limit)
+    );
+    let splice =
+        format!(r#"[{{"op":"splice","path":"/0","index":0,"remove":0,"insert":[{deep}]}}]"#);
+    assert_eq!(refused("[[]]", &splice), error(0, "/0", limit));
+    let document = format!(r#"{{"a":{deep},"b":[]}}"#);
+    let relocate = r#"[{"op":"move","from":"/a","path":"/b/0"}]"#;
+    assert_eq!(refused(&document, relocate), error(0, "/b/0", limit));
+}
+
+/// The header's height does not sink when the highest part goes; that must not refuse what fits.
+#[test]
+fn a_height_that_overstates_refuses_nothing() {
+    let deep = format!("{}{}", "[".repeat(120), "]".repeat(120));
+    let mut document = value(&format!(
+        r#"{{"a":{{"deep":{deep}}},"b":[[[[[[[[]]]]]]]]}}"#
+    ));
+    let shrink = r#"[{"op":"remove","path":"/a/deep"}]"#;
+    patch(shrink)
+        .apply(&mut document, &Limits::default())
+        .unwrap();
+    let relocate = r#"[{"op":"move","from":"/a","path":"/b/0/0/0/0/0/0/0/0"}]"#;
+    patch(relocate)
+        .apply(&mut document, &Limits::default())
+        .unwrap();
+    assert!(document.identical(&value(r#"{"b":[[[[[[[[{}]]]]]]]]}"#)));
+}
+
+#[test]
+fn a_number_of_1_025_bytes_is_refused_with_its_length() {
+    let digits = |count| "7".repeat(count);
+    assert_eq!(value(&digits(1_024)).to_string(), digits(1_024));
+    let reason = ParseReason::NumberTooLong { bytes: 1_025 };
+    assert_eq!(parse_error(&format!("[1,{}]", digits(1_025))), (3, reason));
+}
+
+#[test]
+fn twenty_self_copies_are_refused_by_a_limit() {
+    let copies: Vec<_> = (0..20)
+        .map(|_| r#"{"op":"copy","from":"","path":"/-"}"#)
+        .collect();
+    let text = format!("[{}]", copies.join(","));
+    let document = format!("[\"{}\"]", "x".repeat(1_000));
+    let limits = Limits::default();
+    let limit = LimitExceeded::Bytes {
+        limit: limits.bytes,
+    };
+    assert_eq!(refused(&document, &text), error(16, "/-", limit.into()));
+    let limits = Limits {
+        nodes: 1_000,
+        ..limits
+    };
+    let mut small = value("[1]");
+    let limit = LimitExceeded::Nodes { limit: 1_000 };
+    let failed = patch(&text).apply(&mut small, &limits).unwrap_err();
+    assert_eq!(failed, error(8, "/-", limit.into()));
+    assert!(small.identical(&value("[1]")));
+}
+
+#[test]
+fn a_hundred_self_copies_without_limits_are_counted_without_overflow() {
+    let copy = Operation::Copy {
+        from: Pointer::root(),
+        path: pointer("/-"),
+    };
+    let mut document = value("[1]");
+    let applied = Patch::from(vec![copy; 100])
+        .apply(&mut document, &Limits::NONE)
+        .unwrap();
+    assert_eq!(
+        (document.nodes(), document.written_bytes()),
+        (u64::MAX, u64::MAX)
+    );
+    let copies = document.as_array().map(|array| array.len());
+    assert_eq!(copies, Some(101));
+    drop(document);
+    drop(applied);
+}
+
+#[test]
+fn nothing_moves_into_its_own_child() {
+    let document = r#"{"a":{"b":[1]},"ab":2}"#;
+    for path in ["/a/b", "/a/b/0", "/a/new"] {
+        let text = format!(r#"[{{"op":"move","from":"/a","path":"{path}"}}]"#);
+        assert_eq!(refused(document, &text), error(0, path, Reason::IntoItself));
+    }
+    let whole = r#"[{"op":"move","from":"","path":"/a"}]"#;
+    assert_eq!(refused(document, whole), error(0, "/a", Reason::IntoItself));
+    // A longer name is no child, and a value may move where it is.
+    let mut moved = value(document);
+    let text = r#"[{"op":"move","from":"/a","path":"/ab"},{"op":"move","from":"","path":""},
+        {"op":"move","from":"/ab/b","path":"/ab/b"}]"#;
+    let applied = patch(text).apply(&mut moved, &Limits::default()).unwrap();
+    assert!(moved.identical(&value(r#"{"ab":{"b":[1]}}"#)));
+    applied
+        .inverse
+        .apply(&mut moved, &Limits::default())
+        .unwrap();
+    assert!(moved.identical(&value(document)));
+}
+
+/// Found by the property of the inverse: the way back from `/0` to `/0/0` was one `move`, into its own
+/// child by the paths alone. It did not apply, and a rollback left the document half changed.
+#[test]
+fn an_element_moved_in_front_of_its_parent_moves_back() {
+    for document in ["[[null]]", r#"[{"0":null}]"#] {
+        let mut moved = value(document);
+        let text = r#"[{"op":"move","from":"/0/0","path":"/0"}]"#;
+        let applied = patch(text).apply(&mut moved, &Limits::default()).unwrap();
+        assert!(
+            moved
+                .as_array()
+                .and_then(|array| array.get(0))
+                .is_some_and(Value::is_null)
+        );
+        applied
+            .inverse
+            .apply(&mut moved, &Limits::default())
+            .unwrap();
+        assert!(moved.identical(&value(document)));
+        let failing = r#"[{"op":"move","from":"/0/0","path":"/0"},{"op":"remove","path":"/9"}]"#;
+        let len = 2;
+        assert_eq!(
+            refused(document, failing),
+            error(1, "/9", Reason::OutOfRange { len })
+        );
+    }
+}
+
+/// json-patch 5.0.0 had removed `/a` by then, and left the document empty.
+#[test]
+fn a_move_to_nowhere_leaves_the_document_whole() {
+    let text = r#"[{"op":"move","from":"/a","path":"/nope/x"}]"#;
+    assert_eq!(
+        refused(r#"{"a":1}"#, text),
+        error(0, "/nope/x", Reason::NotFound)
+    );
+}
+
+/// json-patch 5.0.0 rolled back to a document without `/a`.
+#[test]
+fn a_move_to_nowhere_is_rolled_back_with_what_came_before() {
+    let text =
+        r#"[{"op":"add","path":"/a/c","value":2},{"op":"move","from":"/a","path":"/nope/x"}]"#;
+    let failed = refused(r#"{"a":{"b":1}}"#, text);
+    assert_eq!(failed, error(1, "/nope/x", Reason::NotFound));
+    assert_eq!(
+        failed.to_string(),
+        r#"operation 1 at "/nope/x": nothing is there"#
+    );
+}
+
+/// json-patch 5.0.0 compares numbers as they are held (RFC 6902 section 4.6: by value).
+#[test]
+fn one_equals_one_point_zero_and_not_true() {
+    let mut document = value(r#"{"a":1,"b":[1.0,{"c":0}]}"#);
+    let text = r#"[{"op":"test","path":"/a","value":1.0},{"op":"test","path":"/a","value":1e0},
+        {"op":"test","path":"/b","value":[1,{"c":-0.0}]}]"#;
+    let applied = patch(text)
+        .apply(&mut document, &Limits::default())
+        .unwrap();
+    assert!(applied.inverse.is_empty() && applied.touched.is_empty());
+    for other in ["true", "\"1\"", "[1]", "1.0000000000000002", "null"] {
+        let text = format!(r#"[{{"op":"test","path":"/a","value":{other}}}]"#);
+        assert_eq!(
+            refused(r#"{"a":1}"#, &text),
+            error(0, "/a", Reason::TestFailed)
+        );
+    }
+}
+
+#[test]
+fn a_repeated_name_is_refused_where_its_object_ends() {
+    let repeated = |name: &str| ParseReason::DuplicateName { name: name.into() };
+    assert_eq!(parse_error(r#"[{"a":1,"b":2,"a":1}]"#), (19, repeated("a")));
+    assert_eq!(parse_error(r#"{"\u0061":1,"a":2}"#), (17, repeated("a")));
+    assert_eq!(parse_error(r#"{"":0,"":0}"#), (10, repeated("")));
+    let text = br#"[{"op":"remove","op":"test","path":"/a","value":1}]"#;
+    let error = Patch::parse(text, &Limits::default(), Extensions::ALL).unwrap_err();
+    let InvalidPatch::Text(error) = error else {
+        panic!("{error}")
+    };
+    assert_eq!((error.offset, error.reason), (49, repeated("op")));
+}
+
+#[test]
+fn malformed_texts_are_refused_with_the_place() {
+    let expected = |expected| ParseReason::Expected { expected };
+    for (text, offset, reason) in [
+        (r#"["\ud800"]"#, 2, ParseReason::LoneSurrogate),
+        (r#"["\ud800\u0041"]"#, 2, ParseReason::LoneSurrogate),
+        (r#"["a\udc00\ud800"]"#, 3, ParseReason::LoneSurrogate),
+        (r#"{"\udfaa":0}"#, 2, ParseReason::LoneSurrogate),
+        (r#"["\x"]"#, 2, ParseReason::BadEscape),
+        (r#"["\u12"]"#, 2, ParseReason::BadEscape),
+        (r#"["\u+123"]"#, 2, ParseReason::BadEscape),
+        ("[\"a\u{1}\"]", 3, ParseReason::ControlCharacter),
+        ("[\"a", 3, ParseReason::UnexpectedEnd),
+        ("", 0, ParseReason::UnexpectedEnd),
+        ("[1", 2, ParseReason::UnexpectedEnd),
+        ("[01]", 1, ParseReason::BadNumber),
+        ("[1,]", 3, expected("a value")),
+        ("{\"a\" 1}", 5, expected("':'")),
+        ("{1:1}", 1, expected("a name")),
+        ("{} {}", 3, ParseReason::TrailingText),
+        ("\u{feff}{}", 0, expected("a value")),
+    ] {
+        assert_eq!(parse_error(text), (offset, reason), "{text}");
+    }
+    let error = Value::parse(b"[\"\xff\"]", &Limits::default()).unwrap_err();
+    assert_eq!((error.offset, error.reason), (2, ParseReason::NotUtf8));
+}
+
+#[test]
+fn limits_on_bytes_and_values_hold_for_texts() {
+    let limits = |bytes, nodes| Limits {
+        bytes,
+        nodes,
+        ..Limits::default()
+    };
+    let parse = |text: &str, limits| {
+        Value::parse(text.as_bytes(), &limits)
+            .map(drop)
+            .map_err(|error| error.reason)
+    };
+    assert_eq!(parse("[1,2]", limits(5, 3)), Ok(()));
+    assert_eq!(
+        parse("[1,2]", limits(4, 3)),
+        Err(LimitExceeded::Bytes { limit: 4 }.into())
+    );
+    assert_eq!(
+        parse("[1,2]", limits(5, 2)),
+        Err(LimitExceeded::Nodes { limit: 2 }.into())
+    );
+    // Four bytes to read, but as many as a double can take to write.
+    assert_eq!(
+        parse("1e15", limits(10, 1)),
+        Err(LimitExceeded::Bytes { limit: 10 }.into())
+    );
+}
+
+#[test]
+fn operations_that_are_none_are_refused_with_their_index() {
+    let not = |member, expected| InvalidOperation::WrongType { member, expected };
+    let missing = |member| InvalidOperation::Missing { member };
+    let bad = |error| InvalidOperation::BadPointer {
+        member: "path",
+        error,
+    };
+    for (operation, reason) in [
+        ("1", InvalidOperation::NotAnObject),
+        ("{}", missing("op")),
+        (r#"{"op":1}"#, not("op", "a string")),
+        (
+            r#"{"op":"frob","path":""}"#,
+            InvalidOperation::UnknownOperation { op: "frob".into() },
+        ),
+        (
+            r#"{"op":"Add","path":"","value":1}"#,
+            InvalidOperation::UnknownOperation { op: "Add".into() },
+        ),
+        (r#"{"op":"add","value":1}"#, missing("path")),
+        (r#"{"op":"add","path":"/a"}"#, missing("value")),
+        (r#"{"op":"move","path":"/a"}"#, missing("from")),
+        (
+            r#"{"op":"add","path":null,"value":1}"#,
+            not("path", "a string"),
+        ),
+        (
+            r#"{"op":"remove","path":"a"}"#,
+            bad(PointerError::NoLeadingSlash),
+        ),
+        (
+            r#"{"op":"remove","path":"/~2"}"#,
+            bad(PointerError::BadEscape { offset: 1 }),
+        ),
+        (
+            r#"{"op":"increment","path":"/a","by":"1"}"#,
+            not("by", "a number"),
+        ),
+        (
+            r#"{"op":"splice","path":"/a","index":-1,"remove":0,"insert":""}"#,
+            not("index", "a count"),
+        ),
+        (
+            r#"{"op":"splice","path":"/a","index":0,"remove":0.5,"insert":""}"#,
+            not("remove", "a count"),
+        ),
+    ] {
+        let text = format!(r#"[{{"op":"remove","path":"/a"}},{operation}]"#);
+        let found = Patch::parse(text.as_bytes(), &Limits::default(), Extensions::ALL);
+        let operation = 1;
+        assert_eq!(
+            found,
+            Err(InvalidPatch::Operation { operation, reason }),
+            "{text}"
+        );
+    }
+    let found = Patch::from_value(&value("{}"), Extensions::ALL);
+    assert_eq!(found, Err(InvalidPatch::NotAnArray));
+    // An unknown name may be as long as the text; what is kept of it is not.
+    let text = format!(r#"[{{"op":"{}"}}]"#, "é".repeat(100_000));
+    let found = Patch::from_value(&value(&text), Extensions::ALL);
+    let op = "é".repeat(64);
+    let reason = InvalidOperation::UnknownOperation { op };
+    assert_eq!(
+        found,
+        Err(InvalidPatch::Operation {
+            operation: 0,
+            reason
+        })
+    );
+}
+
+#[test]
+fn extensions_are_refused_unless_they_are_allowed() {
+    let increment = r#"[{"op":"increment","path":"","by":1}]"#;
+    let splice = r#"[{"op":"splice","path":"","index":0,"remove":0,"insert":""}]"#;
+    for (text, op) in [(increment, "increment"), (splice, "splice")] {
+        for increment in [false, true] {
+            let extensions = Extensions {
+                increment,
+                splice: !increment,
+            };
+            let found = Patch::parse(text.as_bytes(), &Limits::default(), extensions);
+            let reason = InvalidOperation::ExtensionOff { op };
+            let refused = Err(InvalidPatch::Operation {
+                operation: 0,
+                reason,
+            });
+            let allowed = increment == (op == "increment");
+            assert!(
+                if allowed {
+                    found.is_ok()
+                } else {
+                    found == refused
+                },
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn pointers_that_lead_nowhere_are_told_apart() {
+    let document = r#"{"s":"text","n":1,"a":[1,2],"o":{}}"#;
+    let len = 2;
+    for (path, reason) in [
+        ("/s/0", Reason::ThroughScalar),
+        ("/n/x/y", Reason::ThroughScalar),
+        ("/x", Reason::NotFound),
+        ("/o/x/y", Reason::NotFound),
+        ("/a/2", Reason::OutOfRange { len }),
+        ("/a/-", Reason::OutOfRange { len }),
+        ("/a/-/x", Reason::OutOfRange { len }),
+        ("/a/01", Reason::BadIndex),
+        ("/a/1x", Reason::BadIndex),
+        ("/a/", Reason::BadIndex),
+        ("/a/+1", Reason::BadIndex),
+        ("/a/1e0", Reason::BadIndex),
+        ("/a/99999999999999999999999999", Reason::BadIndex),
+        ("/a/x/0", Reason::BadIndex),
+    ] {
+        for op in ["remove", "replace", "test"] {
+            let text = format!(r#"[{{"op":"{op}","path":"{path}","value":0}}]"#);
+            assert_eq!(refused(document, &text), error(0, path, reason), "{text}");
+        }
+        for op in ["move", "copy"] {
+            let text = format!(r#"[{{"op":"{op}","from":"{path}","path":"/new"}}]"#);
+            assert_eq!(refused(document, &text), error(0, path, reason), "{text}");
+        }
+        assert!(value(document).at(&pointer(path)).is_none(), "{path}");
+    }
+    let add = r#"[{"op":"add","path":"/a/3","value":0}]"#;
+    assert_eq!(
+        refused(document, add),
+        error(0, "/a/3", Reason::OutOfRange { len })
+    );
+    let remove = r#"[{"op":"remove","path":""}]"#;
+    assert_eq!(
+        refused(document, remove),
+        error(0, "", Reason::RemovesDocument)
+    );
+}
+
+#[test]
+fn a_pointer_of_a_hundred_thousand_segments_is_refused() {
+    let text = "/0".repeat(DEEP);
+    let reason = PointerError::TooManySegments { segments: DEEP };
+    assert_eq!(Pointer::parse(&text), Err(reason.clone()));
+    let text = format!(r#"[{{"op":"remove","path":"{text}"}}]"#);
+    let found = Patch::parse(text.as_bytes(), &Limits::default(), Extensions::NONE);
+    let reason = InvalidOperation::BadPointer {
+        member: "path",
+        error: reason,
+    };
+    assert_eq!(
+        found,
+        Err(InvalidPatch::Operation {
+            operation: 0,
+            reason
+        })
+    );
+}
+
+#[test]
+fn splices_beyond_the_end_or_of_another_type_are_refused() {
+    let long = "é漢".repeat(2_000);
+    let document = format!(r#"{{"a":[1,2,3],"s":"é漢😀","l":"{long}","n":1}}"#);
+    let max = usize::MAX;
+    for (path, index, remove, len) in [
+        ("/a", 4, 0, 3),
+        ("/a", 0, 4, 3),
+        ("/a", 3, 1, 3),
+        ("/a", max, max, 3),
+        ("/a", 1, max, 3),
+        ("/s", 2, 2, 3),
+        ("/s", 4, 0, 3),
+        ("/l", 4_000, 1, 4_000),
+        ("/l", 4_001, 0, 4_000),
+        ("/l", max, 1, 4_000),
+    ] {
+        let insert = if path == "/a" { "[0]" } else { "\"0\"" };
+        let text = format!(
+            r#"[{{"op":"splice","path":"{path}","index":{index},"remove":{remove},"insert":{insert}}}]"#
+        );
+        assert_eq!(
+            refused(&document, &text),
+            error(0, path, Reason::OutOfRange { len })
+        );
+    }
+    for (path, insert) in [
+        ("/a", "\"\""),
+        ("/s", "[]"),
+        ("/n", "1"),
+        ("", "{}"),
+        ("/s", "null"),
+    ] {
+        let text = format!(
+            r#"[{{"op":"splice","path":"{path}","index":0,"remove":0,"insert":{insert}}}]"#
+        );
+        assert_eq!(
+            refused(&document, &text),
+            error(0, path, Reason::SpliceType)
+        );
+    }
+}
+
+#[test]
+fn increments_without_a_sum_are_refused() {
+    let document = r#"{"max":18446744073709551615,"min":-9223372036854775808,"d":1.7e308,"s":"1"}"#;
+    for (path, by, reason) in [
+        ("/max", "1", Reason::Overflow),
+        ("/min", "-1", Reason::Overflow),
+        ("/d", "1.7e308", Reason::Overflow),
+        ("/d", "1e400", Reason::Overflow),
+        ("/s", "1", Reason::NotANumber),
+        ("", "1", Reason::NotANumber),
+    ] {
+        let text = format!(r#"[{{"op":"increment","path":"{path}","by":{by}}}]"#);
+        assert_eq!(refused(document, &text), error(0, path, reason));
+    }
+}
+
+#[test]
+fn touched_paths_are_those_that_operations_changed() {
+    let document = r#"{"a":{"x":1},"l":[1,[2]],"s":"text","n":1}"#;
+    for (operation, touched) in [
+        (r#"{"op":"add","path":"/a/y","value":1}"#, &["/a/y"][..]),
+        (r#"{"op":"add","path":"/a/x","value":1}"#, &["/a/x"]),
+        (r#"{"op":"add","path":"/l/0","value":1}"#, &["/l"]),
+        (r#"{"op":"add","path":"/l/1/-","value":1}"#, &["/l/1"]),
+        (r#"{"op":"remove","path":"/a/x"}"#, &["/a/x"]),
+        (r#"{"op":"remove","path":"/l/1/0"}"#, &["/l/1"]),
+        (r#"{"op":"replace","path":"/l/0","value":3}"#, &["/l/0"]),
+        (r#"{"op":"replace","path":"","value":3}"#, &[""]),
+        (
+            r#"{"op":"move","from":"/a/x","path":"/l/0"}"#,
+            &["/a/x", "/l"],
+        ),
+        (r#"{"op":"move","from":"/l/0","path":"/l/1"}"#, &["/l"]),
+        (r#"{"op":"copy","from":"/a","path":"/b"}"#, &["/b"]),
+        (r#"{"op":"test","path":"/n","value":1}"#, &[]),
+        (r#"{"op":"increment","path":"/n","by":1}"#, &["/n"]),
+        (
+            r#"{"op":"splice","path":"/s","index":0,"remove":1,"insert":"T"}"#,
+            &["/s"],
+        ),
+    ] {
+        let patch = patch(&format!("[{operation}]"));
+        let applied = patch
+            .apply(&mut value(document), &Limits::default())
+            .unwrap();
+        let found: Vec<_> = applied.touched.iter().map(Pointer::as_str).collect();
+        assert_eq!(found, touched, "{operation}");
+    }
+}
+
+/// A string that shrinks to what fits into a value, and grows again, is the same as one that was made
+/// so: comparison looks at the representation first.
+#[test]
+fn a_string_that_was_edited_equals_one_that_was_made() {
+    let mut document = value(&format!("[\"{}\"]", "ab😀".repeat(1_000)));
+    for (index, remove, insert) in [
+        (0, 2_990, ""),
+        (3, 0, "0123456789"),
+        (0, 20, ""),
+        (0, 0, "x"),
+    ] {
+        let text = format!(
+            r#"[{{"op":"splice","path":"/0","index":{index},"remove":{remove},"insert":"{insert}"}}]"#
+        );
+        patch(&text)
+            .apply(&mut document, &Limits::default())
+            .unwrap();
+        let made = value(&document.to_string());
+        assert_eq!(document, made);
+        assert_eq!(made, document);
+        assert!(diff(&document, &made, Extensions::ALL).is_empty());
+        assert_eq!(document.written_bytes(), made.written_bytes());
+    }
+    assert!(matches!(document.view(), View::Array(array) if array.len() == 1));
+}
+
+#[test]
+fn a_string_that_shrinks_into_a_value_is_held_there() {
+    for bytes in [0, 1, 13, 14] {
+        let mut shrunk = Value::from("x".repeat(5_000));
+        let remove = 5_000 - bytes;
+        let index = bytes.min(9);
+        let splice = format!(
+            r#"[{{"op":"splice","path":"","index":{index},"remove":{remove},"insert":""}}]"#
+        );
+        patch(&splice)
+            .apply(&mut shrunk, &Limits::default())
+            .unwrap();
+        assert!(
+            shrunk.same(&Value::from("x".repeat(bytes))),
+            "{bytes} bytes"
+        );
+    }
+}
+
+#[test]
+fn objects_are_equal_by_their_names_too() {
+    for (left, right) in [
+        (r#"{"a":1}"#, r#"{"b":1}"#),
+        (r#"{"":1}"#, r#"{"\u0000":1}"#),
+    ] {
+        assert_ne!(value(left), value(right));
+        assert!(!value(left).identical(&value(right)));
+        let patch = diff(&value(left), &value(right), Extensions::ALL);
+        assert_eq!(patch.operations().len(), 2, "{patch}");
+    }
+    assert_eq!(value(r#"{"b":1,"a":2.0}"#), value(r#"{"a":2,"b":1e0}"#));
+}

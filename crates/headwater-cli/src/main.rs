@@ -1,1 +1,31 @@
-fn main() {}
+//! The program `headwater`: replays recorded sessions, and patches, compares and canonicalizes JSON
+//! documents.
+//!
+//! The exit status is 0 if what was asked for is done, 1 if it was understood but did not hold (a
+//! patch does not apply, a replay diverges), and 2 if it was not understood.
+
+mod args;
+mod canon;
+mod diff;
+mod failure;
+mod input;
+mod output;
+mod patch;
+mod replay;
+
+use std::process::ExitCode;
+
+use crate::args::Command;
+
+fn main() -> ExitCode {
+    let result = match args::parse().command {
+        Command::Patch(args) => patch::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Canon(args) => canon::run(&args),
+        Command::Replay(args) => replay::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

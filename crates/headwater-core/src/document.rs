@@ -113,6 +113,11 @@ impl Rewind {
             );
             self.version = Version(commit.version.0 - 1);
         }
+        self.snapshot()
+    }
+
+    /// The version that it has come back to so far.
+    pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot {
             position: Position {
                 epoch: self.epoch,

@@ -129,14 +129,17 @@ impl Next {
 }
 
 impl Squash {
-    /// The difference between the two versions, which share all that did not change between them; the
-    /// whole newer one where that difference is more than ¾ of it.
+    /// The difference between the two versions, which share all that did not change between them;
+    /// where that is more than ¾ of the newer one, the whole document as it was at the head, which
+    /// leaves nothing to follow.
     fn finish(mut self) -> Frame {
+        let head = self.rewind.snapshot();
         let new = self.rewind.back_to(self.to);
         let old = self.rewind.back_to(self.from);
         let patch = diff(&old.root, &new.root, self.extensions);
-        if patch.written_bytes() > new.root.written_bytes() / 4 * 3 {
-            return snapshot_frame(new, SnapshotReason::CheaperThanDelta);
+        let quarters = patch.written_bytes().saturating_mul(4);
+        if quarters > new.root.written_bytes().saturating_mul(3) {
+            return snapshot_frame(head, SnapshotReason::CheaperThanDelta);
         }
         Frame {
             epoch: new.position.epoch,

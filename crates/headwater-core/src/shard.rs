@@ -160,6 +160,8 @@ impl Shard {
             return self.hold(now, lane_id, batch.seq, held, expected);
         }
         let outcome = self.decide(now, lane_id, held);
+        // The batch that came may be the first missing one, with the next still missing.
+        self.reorder.restart(now, lane_id);
         self.drain(now, lane_id);
         Ok(match outcome {
             Ok(version) => Outcome::Applied { version },

@@ -237,7 +237,7 @@ impl Operation {
 /// assert_eq!(document.to_string(), r#"{"hp":10,"items":["rope"]}"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Patch {
     operations: Vec<Operation>,
     /// Invariant: what [`written_bytes`](Self::written_bytes) says of `operations`.
@@ -381,6 +381,13 @@ impl From<Vec<Operation>> for Patch {
             })
             .max(2);
         Self { operations, bytes }
+    }
+}
+
+impl Default for Patch {
+    /// A patch of no operations.
+    fn default() -> Self {
+        Self::from(Vec::new())
     }
 }
 

@@ -1,6 +1,6 @@
 use std::mem;
 
-use triomphe::Arc;
+use smallvec::SmallVec;
 
 use crate::{
     array::Array,
@@ -9,7 +9,7 @@ use crate::{
     patch::{Operation, Patch},
     pointer::{Pointer, array_index},
     totals::Measure,
-    value::{Repr, Value, View},
+    value::{Value, View},
 };
 
 /// What applying a patch yields.
@@ -108,11 +108,12 @@ impl Patch {
     /// [`PatchError`] names the first operation that fails, its path and the reason.
     pub fn apply(&self, document: &mut Value, limits: &Limits) -> Result<Applied, PatchError> {
         let mut applier = Applier {
+            start: document.measure(),
             document,
             limits,
             undo: Vec::with_capacity(self.operations().len()),
             touched: Vec::with_capacity(self.operations().len()),
-            steps: Vec::new(),
+            steps: SmallVec::new(),
         };
         for (index, operation) in self.operations().iter().enumerate() {
             if let Err((path, reason)) = applier.apply(operation) {
@@ -137,12 +138,14 @@ impl Patch {
 
 struct Applier<'a> {
     document: &'a mut Value,
+    /// What the document measured before the first operation.
+    start: Measure,
     limits: &'a Limits,
     /// What undoes the operations so far, the last first to be undone.
     undo: Vec<Operation>,
     touched: Vec<Pointer>,
     /// The path that was resolved last, as positions in its containers.
-    steps: Vec<usize>,
+    steps: SmallVec<[usize; 16]>,
 }
 
 /// An operation's failure: the path that did not hold, and why.
@@ -193,30 +196,22 @@ impl Applier<'_> {
                 if index > len {
                     return Err(Reason::OutOfRange { len });
                 }
-                self.check_depth(self.steps.len() + 1, &value)?;
-                self.edit(|parent| {
-                    if let Repr::Array(array) = &mut parent.0 {
-                        Arc::make_mut(array).insert(index, value);
-                    }
-                });
+                self.limits.check_depth(self.steps.len() + 1, &value)?;
+                self.edit(|parent| parent.insert_element(index, value));
                 let path = match &*last {
                     "-" => parent.element(index),
                     _ => path.clone(),
                 };
                 (Operation::Remove { path }, parent)
             }
-            View::Object(object) => match object.position(&last) {
-                Ok(position) => {
+            View::Object(object) => match object.find(&last) {
+                Ok((position, _)) => {
                     self.steps.push(position);
                     return self.replace_resolved(path, value);
                 }
                 Err(position) => {
-                    self.check_depth(self.steps.len() + 1, &value)?;
-                    self.edit(|parent| {
-                        if let Repr::Object(object) = &mut parent.0 {
-                            Arc::make_mut(object).insert(position, &last, value);
-                        }
-                    });
+                    self.limits.check_depth(self.steps.len() + 1, &value)?;
+                    self.edit(|parent| parent.insert_member(position, &last, value));
                     (Operation::Remove { path: path.clone() }, path.clone())
                 }
             },
@@ -227,19 +222,18 @@ impl Applier<'_> {
 
     fn remove(&mut self, path: &Pointer) -> Result<Value, Reason> {
         let (parent, last) = path.split_last().ok_or(Reason::RemovesDocument)?;
-        let (index, touched) = match self.resolve(&parent)?.view() {
-            View::Array(array) => (element(array, &last)?, parent),
-            View::Object(object) => (
-                object.position(&last).map_err(|_| Reason::NotFound)?,
-                path.clone(),
-            ),
+        let (removed, touched) = match self.resolve(&parent)?.view() {
+            View::Array(array) => {
+                let index = element(array, &last)?;
+                (self.edit(|parent| parent.remove_element(index)), parent)
+            }
+            View::Object(object) => {
+                let (position, _) = object.find(&last).map_err(|_| Reason::NotFound)?;
+                let removed = self.edit(|parent| parent.remove_member(position));
+                (removed, path.clone())
+            }
             _ => return Err(Reason::ThroughScalar),
         };
-        let removed = self.edit(|parent| match &mut parent.0 {
-            Repr::Array(array) => Arc::make_mut(array).remove(index),
-            Repr::Object(object) => Arc::make_mut(object).remove(index),
-            _ => Value::NULL,
-        });
         let undo = Operation::Add {
             path: path.clone(),
             value: removed.clone(),
@@ -254,7 +248,7 @@ impl Applier<'_> {
 
     /// Replaces the value at `steps`, to which `path` leads.
     fn replace_resolved(&mut self, path: &Pointer, value: Value) -> Result<(), Reason> {
-        self.check_depth(self.steps.len(), &value)?;
+        self.limits.check_depth(self.steps.len(), &value)?;
         let undo = Operation::Replace {
             path: path.clone(),
             value: self.edit(|slot| mem::replace(slot, value)),
@@ -314,11 +308,9 @@ impl Applier<'_> {
         };
         let end = index.checked_add(remove).filter(|end| *end <= len);
         let range = index..end.ok_or(Reason::OutOfRange { len })?;
-        self.check_depth(self.steps.len(), insert)?;
-        let removed = self.edit(|target| match (&mut target.0, &insert.0) {
-            (Repr::Array(target), Repr::Array(insert)) => {
-                Value::from(Arc::make_mut(target).splice(range, insert.as_ref().clone()))
-            }
+        self.limits.check_depth(self.steps.len(), insert)?;
+        let removed = self.edit(|target| match insert.view() {
+            View::Array(insert) => target.splice_elements(range, insert),
             _ => target.splice_text(range, &insert.as_str().unwrap_or_default()),
         });
         let undo = Operation::Splice {
@@ -341,8 +333,8 @@ impl Applier<'_> {
                     (index, array.get(index))
                 }
                 View::Object(object) => {
-                    let position = object.position(&segment).map_err(|_| Reason::NotFound)?;
-                    (position, object.value_at(position))
+                    let (position, child) = object.find(&segment).map_err(|_| Reason::NotFound)?;
+                    (position, Some(child))
                 }
                 _ => return Err(Reason::ThroughScalar),
             };
@@ -362,16 +354,9 @@ impl Applier<'_> {
             let around = self.steps.len();
             descend(self.document, &self.steps, |container, depth| {
                 // Between the container and the target stand this many more.
-                let between = u32::try_from(around - depth - 1).unwrap_or(u32::MAX);
-                let after = Measure {
-                    height: after.height.saturating_add(between),
-                    ..after
-                };
-                match &mut container.0 {
-                    Repr::Array(array) => Arc::make_mut(array).shift(before, after),
-                    Repr::Object(object) => Arc::make_mut(object).shift(before, after),
-                    _ => {}
-                }
+                let between = u16::try_from(around - depth - 1).unwrap_or(u16::MAX);
+                let height = after.height.saturating_add(between);
+                container.shift(before, Measure { height, ..after });
             });
         }
         result
@@ -383,29 +368,12 @@ impl Applier<'_> {
         if self.touched.last() != Some(&touched) {
             self.touched.push(touched);
         }
+        // One that is over a limit already may be made smaller.
         let measure = self.document.measure();
-        if measure.bytes > self.limits.bytes {
-            let limit = self.limits.bytes;
-            return Err(LimitExceeded::Bytes { limit }.into());
+        if measure.bytes <= self.start.bytes && measure.nodes <= self.start.nodes {
+            return Ok(());
         }
-        if measure.nodes > self.limits.nodes {
-            let limit = self.limits.nodes;
-            return Err(LimitExceeded::Nodes { limit }.into());
-        }
-        Ok(())
-    }
-
-    /// Whether a value may stand inside `around` containers.
-    fn check_depth(&self, around: usize, value: &Value) -> Result<(), Reason> {
-        let around = u32::try_from(around).unwrap_or(u32::MAX);
-        let limit = self.limits.depth;
-        let fits = |height: u32| around.saturating_add(height) <= limit;
-        // The cached height may overstate; what it lets pass needs no walk.
-        if fits(value.height()) || fits(value.exact_height()) {
-            Ok(())
-        } else {
-            Err(LimitExceeded::Depth { limit }.into())
-        }
+        Ok(self.limits.check_size(self.document)?)
     }
 
     fn undo(mut self) {
@@ -422,7 +390,7 @@ impl Applier<'_> {
 }
 
 /// The index that a segment names in an array, of an element that exists.
-fn element(array: &Array, segment: &str) -> Result<usize, Reason> {
+fn element(array: Array<'_>, segment: &str) -> Result<usize, Reason> {
     let len = array.len();
     match array_index(segment) {
         Some(index) if index < len => Ok(index),
@@ -443,12 +411,9 @@ fn descend<'v>(
     let mut value = root;
     for (depth, &step) in steps.iter().enumerate() {
         visit(value, depth);
-        let child = match &mut value.0 {
-            Repr::Array(array) => Arc::make_mut(array).child_mut(step),
-            Repr::Object(object) => Arc::make_mut(object).child_mut(step),
-            _ => None,
-        };
-        value = child.expect("a path that was resolved leads down");
+        value = value
+            .child_mut(step)
+            .expect("a path that was resolved leads down");
     }
     value
 }

@@ -1,156 +1,177 @@
-use std::{fmt, mem, ops::Range};
+use std::{fmt, mem, ops::Range, slice};
+
+use triomphe::Arc;
 
 use crate::{
     chunked::{Chunk, Chunked},
     dismantle::{RECURSION_MAX, dismantle},
+    node::Node,
     totals::{Measure, Totals},
-    value::Value,
+    value::{Repr, Value},
 };
 
-/// A JSON array: a flat list while it is small, a tree of short lists when it is large, so that an
-/// insertion at any place of a million elements costs O(log n).
+/// A JSON array inside a document: one flat list while it is small, a tree of short lists when it is
+/// large, so that an insertion at any place of a million elements costs O(log n).
+#[derive(Clone, Copy)]
+pub struct Array<'a>(Form<'a>);
+
+#[derive(Clone, Copy)]
+enum Form<'a> {
+    Flat(&'a Node<()>),
+    Tree(&'a ArrayTree),
+}
+
+/// Elements up to which an array is flat. A change in a longer one would copy or move more than a
+/// leaf of the tree holds.
+const FLAT_MAX: usize = Items::SIZE_MAX;
+
+impl<'a> Array<'a> {
+    pub(crate) const fn flat(node: &'a Node<()>) -> Self {
+        Self(Form::Flat(node))
+    }
+
+    pub(crate) const fn tree(tree: &'a ArrayTree) -> Self {
+        Self(Form::Tree(tree))
+    }
+
+    /// How many elements there are.
+    #[must_use]
+    pub fn len(self) -> usize {
+        match self.0 {
+            Form::Flat(node) => node.len(),
+            Form::Tree(tree) => tree.items.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element at an index. O(log n).
+    #[must_use]
+    pub fn get(self, index: usize) -> Option<&'a Value> {
+        match self.0 {
+            Form::Flat(node) => node.values().get(index),
+            Form::Tree(tree) => {
+                let (items, at) = tree.items.chunk_at(index)?;
+                items.0.get(at)
+            }
+        }
+    }
+
+    /// The elements in order.
+    pub fn iter(self) -> impl Iterator<Item = &'a Value> + use<'a> {
+        Elements::new(self, 0)
+    }
+
+    /// The elements in order, from an index on. O(log n) to start.
+    pub fn iter_from(self, index: usize) -> impl Iterator<Item = &'a Value> + use<'a> {
+        Elements::new(self, index)
+    }
+
+    /// The elements from the end on, but for the last `from_end`.
+    pub(crate) fn iter_back_from(
+        self,
+        from_end: usize,
+    ) -> impl Iterator<Item = &'a Value> + use<'a> {
+        let end = self.len().saturating_sub(from_end);
+        let (flat, tree) = match self.0 {
+            Form::Flat(node) => (node.values().get(..end), None),
+            Form::Tree(tree) => (None, Some(tree)),
+        };
+        let beyond = tree
+            .and_then(|tree| tree.items.chunks_to(end).next_back())
+            .map_or(0, |(items, start)| start + items.0.len() - end);
+        let tree = tree.into_iter().flat_map(move |tree| {
+            tree.items
+                .chunks_to(end)
+                .rev()
+                .flat_map(|(items, _)| items.0.iter().rev())
+                .skip(beyond)
+        });
+        flat.into_iter()
+            .flat_map(|values| values.iter().rev())
+            .chain(tree)
+    }
+
+    pub(crate) fn same(self, other: Self) -> bool {
+        match (self.0, other.0) {
+            (Form::Flat(left), Form::Flat(right)) => left.ptr_eq(right),
+            (Form::Tree(left), Form::Tree(right)) => std::ptr::eq(left, right),
+            _ => false,
+        }
+    }
+
+    /// How many elements at the start, and behind them at the end, are the same nodes in both.
+    pub(crate) fn shared_ends(self, other: Self) -> (usize, usize) {
+        let (Form::Tree(left), Form::Tree(right)) = (self.0, other.0) else {
+            return (0, 0);
+        };
+        let limit = self.len().min(other.len());
+        let prefix = left.items.shared_prefix(&right.items).min(limit);
+        let suffix = left.items.shared_suffix(&right.items);
+        (prefix, suffix.min(limit - prefix))
+    }
+}
+
+impl fmt::Debug for Array<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// The elements of an array, a leaf after the other.
+pub(crate) struct Elements<'a> {
+    leaf: slice::Iter<'a, Value>,
+    /// The tree, and the index of the first element behind the leaf.
+    rest: Option<(&'a ArrayTree, usize)>,
+}
+
+impl<'a> Elements<'a> {
+    pub(crate) fn new(array: Array<'a>, from: usize) -> Self {
+        match array.0 {
+            Form::Flat(node) => Self {
+                leaf: node.values().get(from..).unwrap_or_default().iter(),
+                rest: None,
+            },
+            Form::Tree(tree) => Self {
+                leaf: [].iter(),
+                rest: Some((tree, from)),
+            },
+        }
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a Value;
+
+    fn next(&mut self) -> Option<&'a Value> {
+        if let Some(value) = self.leaf.next() {
+            return Some(value);
+        }
+        let (tree, index) = self.rest.as_mut()?;
+        let (items, at) = tree.items.chunk_at(*index)?;
+        *index += items.0.len() - at;
+        self.leaf = items.0.get(at..)?.iter();
+        self.leaf.next()
+    }
+}
+
+/// A large array.
 #[derive(Clone, Default)]
-pub struct Array {
+pub(crate) struct ArrayTree {
     items: Chunked<Items>,
     /// Invariant: the sum of what `items` measure.
     totals: Totals,
 }
 
-impl Array {
-    /// How many elements there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
-    /// The element at an index. O(log n).
-    #[must_use]
-    pub fn get(&self, index: usize) -> Option<&Value> {
-        let (items, at) = self.items.chunk_at(index)?;
-        items.0.get(at)
-    }
-
-    /// The elements in order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Value> {
-        self.items.chunks().flat_map(|items| &items.0)
-    }
-
-    /// The elements in order, from an index on. O(log n) to start.
-    pub fn iter_from(&self, index: usize) -> impl Iterator<Item = &Value> {
-        let start = self
-            .items
-            .chunks_from(index)
-            .next()
-            .map_or(index, |(_, start)| start);
-        self.items
-            .chunks_from(index)
-            .flat_map(|(items, _)| &items.0)
-            .skip(index - start)
-    }
-
-    /// The elements from the end on, but for the last `from_end`.
-    pub(crate) fn iter_back_from(&self, from_end: usize) -> impl Iterator<Item = &Value> {
-        let end = self.len() - from_end;
-        let last = self.items.chunks_to(end).next_back();
-        let beyond = last.map_or(0, |(items, start)| start + items.0.len() - end);
-        self.items
-            .chunks_to(end)
-            .rev()
-            .flat_map(|(items, _)| items.0.iter().rev())
-            .skip(beyond)
-    }
-
-    pub(crate) fn measure(&self) -> Measure {
+impl ArrayTree {
+    pub(crate) const fn measure(&self) -> Measure {
         self.totals.measure()
     }
 
-    /// How many elements at the start, and behind them at the end, are the same nodes in both.
-    pub(crate) fn shared_ends(&self, other: &Self) -> (usize, usize) {
-        let limit = self.len().min(other.len());
-        let prefix = self.items.shared_prefix(&other.items).min(limit);
-        let suffix = self.items.shared_suffix(&other.items).min(limit - prefix);
-        (prefix, suffix)
-    }
-
-    pub(crate) fn child_mut(&mut self, index: usize) -> Option<&mut Value> {
-        let (items, at) = self.items.chunk_at_mut(index)?;
-        items.0.get_mut(at)
-    }
-
-    /// Lets the header follow an element that was changed in place.
-    pub(crate) const fn shift(&mut self, before: Measure, after: Measure) {
-        self.totals.shift(before, after);
-    }
-
-    /// Inserts at an index up to the length.
-    pub(crate) fn insert(&mut self, index: usize, value: Value) {
-        self.totals.add(value.measure(), 0);
-        self.items
-            .edit(index, |items, at| items.0.insert(at, value));
-    }
-
-    /// Removes the element at an index that exists.
-    pub(crate) fn remove(&mut self, index: usize) -> Value {
-        let removed = self.items.edit(index, |items, at| items.0.remove(at));
-        self.totals.remove(removed.measure(), 0);
-        removed
-    }
-
-    /// Replaces a range that lies inside the array and returns what stood there.
-    pub(crate) fn splice(&mut self, range: Range<usize>, insert: Self) -> Self {
-        let mut removed = self.items.split_off(range.start);
-        let right = removed.split_off(range.len());
-        for value in insert.iter() {
-            self.totals.add(value.measure(), 0);
-        }
-        self.items.append(insert.items.clone());
-        self.items.append(right);
-        let mut totals = Totals::default();
-        for value in removed.chunks().flat_map(|items| &items.0) {
-            totals.add(value.measure(), 0);
-            self.totals.remove(value.measure(), 0);
-        }
-        Self {
-            items: removed,
-            totals,
-        }
-    }
-}
-
-impl FromIterator<Value> for Array {
-    fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Self {
-        Self::from(values.into_iter().collect::<Vec<_>>())
-    }
-}
-
-impl From<Vec<Value>> for Array {
-    fn from(values: Vec<Value>) -> Self {
-        let mut totals = Totals::default();
-        for value in &values {
-            totals.add(value.measure(), 0);
-        }
-        Self {
-            items: Chunked::from_chunk(Items(values)),
-            totals,
-        }
-    }
-}
-
-impl Drop for Array {
-    fn drop(&mut self) {
-        if self.totals.measure().height > RECURSION_MAX {
-            dismantle(self.take_children());
-        }
-    }
-}
-
-impl Array {
     /// Takes out the elements that no other array shares.
     pub(crate) fn take_children(&mut self) -> Vec<Value> {
         let mut children = Vec::new();
@@ -159,10 +180,137 @@ impl Array {
     }
 }
 
-impl fmt::Debug for Array {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+impl Drop for ArrayTree {
+    fn drop(&mut self) {
+        if u32::from(self.totals.measure().height) > RECURSION_MAX {
+            dismantle(self.take_children());
+        }
     }
+}
+
+/// How arrays are made and changed. Indices are checked by the caller; what is shared is copied.
+impl Value {
+    /// Makes an array of the values of a list from an index on, which are taken off the list.
+    pub(crate) fn array_from_tail(values: &mut Vec<Self>, from: usize) -> Self {
+        let totals = sum(values.get(from..).unwrap_or_default());
+        if values.len() - from <= FLAT_MAX {
+            return Self(Repr::Array(Node::from_tail((), totals, values, from)));
+        }
+        Self(Repr::ArrayTree(Arc::new(ArrayTree {
+            items: Chunked::from_chunk(Items(values.split_off(from))),
+            totals,
+        })))
+    }
+
+    fn array_from_items(items: Chunked<Items>, totals: Totals) -> Self {
+        if items.len() <= FLAT_MAX {
+            let mut values = Vec::with_capacity(items.len());
+            for chunk in items.chunks() {
+                values.extend_from_slice(&chunk.0);
+            }
+            return Self(Repr::Array(Node::from_tail((), totals, &mut values, 0)));
+        }
+        Self(Repr::ArrayTree(Arc::new(ArrayTree { items, totals })))
+    }
+
+    pub(crate) fn insert_element(&mut self, index: usize, value: Self) {
+        match &mut self.0 {
+            Repr::Array(node) if node.len() < FLAT_MAX => {
+                let mut totals = node.totals();
+                totals.add(value.measure(), 0);
+                node.insert(index, value);
+                node.set_totals(totals);
+            }
+            Repr::Array(node) => {
+                let mut values = node.values().to_vec();
+                values.insert(index, value);
+                *self = Self::array_from_tail(&mut values, 0);
+            }
+            Repr::ArrayTree(tree) => {
+                let tree = Arc::make_mut(tree);
+                tree.totals.add(value.measure(), 0);
+                tree.items
+                    .edit(index, |items, at| items.0.insert(at, value));
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn remove_element(&mut self, index: usize) -> Self {
+        match &mut self.0 {
+            Repr::Array(node) => {
+                let mut totals = node.totals();
+                let removed = node.remove(index);
+                totals.remove(removed.measure(), 0);
+                node.set_totals(totals);
+                removed
+            }
+            Repr::ArrayTree(tree) => {
+                let tree = Arc::make_mut(tree);
+                let removed = tree.items.edit(index, |items, at| items.0.remove(at));
+                tree.totals.remove(removed.measure(), 0);
+                // Half of what makes a tree, so that an array at the border does not change its form
+                // at each change.
+                if tree.items.len() <= FLAT_MAX / 2 {
+                    *self = Self::array_from_items(mem::take(&mut tree.items), tree.totals);
+                }
+                removed
+            }
+            _ => Self::NULL,
+        }
+    }
+
+    /// Replaces a range of elements and returns what stood there, as an array.
+    pub(crate) fn splice_elements(&mut self, range: Range<usize>, insert: Array<'_>) -> Self {
+        let (mut items, mut totals) = match &mut self.0 {
+            Repr::Array(node) => (
+                Chunked::from_chunk(Items(node.values().to_vec())),
+                node.totals(),
+            ),
+            Repr::ArrayTree(tree) => {
+                let tree = Arc::make_mut(tree);
+                (mem::take(&mut tree.items), tree.totals)
+            }
+            _ => return Self::NULL,
+        };
+        let mut removed = items.split_off(range.start);
+        let right = removed.split_off(range.len());
+        for value in insert.iter() {
+            totals.add(value.measure(), 0);
+        }
+        items.append(match insert.0 {
+            Form::Flat(node) => Chunked::from_chunk(Items(node.values().to_vec())),
+            Form::Tree(tree) => tree.items.clone(),
+        });
+        items.append(right);
+        let mut removed_totals = Totals::default();
+        for value in removed.chunks().flat_map(|items| &items.0) {
+            removed_totals.add(value.measure(), 0);
+            totals.remove(value.measure(), 0);
+        }
+        *self = Self::array_from_items(items, totals);
+        Self::array_from_items(removed, removed_totals)
+    }
+}
+
+/// The place of a child, to be changed in place; the caller brings the totals up to date.
+impl ArrayTree {
+    pub(crate) fn child_mut(&mut self, index: usize) -> Option<&mut Value> {
+        let (items, at) = self.items.chunk_at_mut(index)?;
+        items.0.get_mut(at)
+    }
+
+    pub(crate) const fn shift(&mut self, before: Measure, after: Measure) {
+        self.totals.shift(before, after);
+    }
+}
+
+fn sum(values: &[Value]) -> Totals {
+    let mut totals = Totals::default();
+    for value in values {
+        totals.add(value.measure(), 0);
+    }
+    totals
 }
 
 /// A leaf of the tree.
@@ -170,6 +318,8 @@ impl fmt::Debug for Array {
 struct Items(Vec<Value>);
 
 impl Chunk for Items {
+    type Key = ();
+
     /// Copying a leaf clones its values, a reference count for each that is not a scalar; larger
     /// leaves make that dearer, smaller ones make more headers.
     const SIZE_MAX: usize = 32;
@@ -182,12 +332,16 @@ impl Chunk for Items {
         self.0.len()
     }
 
+    fn first_key(&self) {}
+
     fn split_half(&mut self) -> Self {
         self.split_off(self.0.len() / 2)
     }
 
     fn split_off(&mut self, at: usize) -> Self {
-        Self(self.0.split_off(at))
+        let right = self.0.split_off(at);
+        self.0.shrink_to(Self::SIZE_MAX);
+        Self(right)
     }
 
     fn append(&mut self, mut right: Self) {

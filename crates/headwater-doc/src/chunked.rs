@@ -1,4 +1,4 @@
-use std::{iter, mem, slice};
+use std::{fmt::Debug, iter, mem, slice};
 
 use triomphe::Arc;
 
@@ -18,6 +18,13 @@ pub(crate) trait Chunk: Clone + Default {
     /// What [`SIZE_MAX`](Self::SIZE_MAX) bounds: the sum over the elements of some fixed weight of at
     /// least one each.
     fn size(&self) -> usize;
+
+    /// What an ordered sequence is searched by: of each chunk, the key of its first element. `()` for a
+    /// sequence that is found by index alone.
+    type Key: Clone + Default + Debug;
+
+    /// The key of the first element; any key for an empty chunk.
+    fn first_key(&self) -> Self::Key;
 
     /// Keeps the left half by size and returns the right; neither is empty if there are two elements.
     fn split_half(&mut self) -> Self;
@@ -57,7 +64,7 @@ pub(crate) trait Chunk: Clone + Default {
 /// So the height stays under log₈ n + 1, which is 22 at 2⁶⁴ elements: that is what bounds the recursion
 /// in this file, that of dropping a tree included.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Chunked<C> {
+pub(crate) struct Chunked<C: Chunk> {
     root: Node<C>,
 }
 
@@ -112,9 +119,28 @@ impl<C: Chunk> Chunked<C> {
         }
     }
 
+    /// Finds the last chunk whose first key is not beyond what is looked for, as `not_beyond` tells of
+    /// each key in order, and the index of its first element. The first chunk, if all are beyond.
+    pub(crate) fn chunk_by_key(&self, not_beyond: impl Fn(&C::Key) -> bool) -> (&C, usize) {
+        let (mut node, mut start) = (&self.root, 0);
+        loop {
+            match node {
+                Node::Leaf(chunk) => return (chunk, start),
+                Node::Branch(children) => {
+                    let behind = children.partition_point(|child| not_beyond(&child.first));
+                    let (before, rest) = children.split_at(behind.max(1) - 1);
+                    start += before.iter().map(|child| child.len).sum::<usize>();
+                    #[expect(clippy::indexing_slicing, reason = "a branch has children")]
+                    let child = &rest[0];
+                    node = &child.node;
+                }
+            }
+        }
+    }
+
     /// Like [`chunk_at`](Self::chunk_at), for changing elements in place: copies what clones share.
     ///
-    /// The caller must leave the chunk's length and size as they are; [`edit`](Self::edit) is for the
+    /// The caller must leave the chunk's length, size and first key as they are; [`edit`](Self::edit) is for the
     /// rest.
     pub(crate) fn chunk_at_mut(&mut self, index: usize) -> Option<(&mut C, usize)> {
         if index >= self.len() {
@@ -301,15 +327,17 @@ impl<C: Chunk> Chunked<C> {
 }
 
 #[derive(Clone, Debug)]
-enum Node<C> {
+enum Node<C: Chunk> {
     Leaf(C),
     Branch(Vec<Child<C>>),
 }
 
 #[derive(Clone, Debug)]
-struct Child<C> {
+struct Child<C: Chunk> {
     /// Invariant: the length of `node`.
     len: usize,
+    /// Invariant: the first key of `node`.
+    first: C::Key,
     node: Arc<Node<C>>,
 }
 
@@ -317,20 +345,22 @@ impl<C: Chunk> Child<C> {
     fn new(node: Node<C>) -> Self {
         Self {
             len: node.len(),
+            first: node.first_key(),
             node: Arc::new(node),
         }
     }
 
-    /// Changes the node, a copy of it if it is shared, and brings the length up to date.
+    /// Changes the node, a copy of it if it is shared, and brings length and key up to date.
     fn change<R>(&mut self, change: impl FnOnce(&mut Node<C>) -> R) -> R {
         let node = Arc::make_mut(&mut self.node);
         let result = change(node);
         self.len = node.len();
+        self.first = node.first_key();
         result
     }
 }
 
-impl<C: Default> Default for Node<C> {
+impl<C: Chunk> Default for Node<C> {
     fn default() -> Self {
         Self::Leaf(C::default())
     }
@@ -365,6 +395,16 @@ impl<C: Chunk> Node<C> {
         match self {
             Self::Leaf(chunk) => chunk.len(),
             Self::Branch(children) => children.iter().map(|child| child.len).sum(),
+        }
+    }
+
+    fn first_key(&self) -> C::Key {
+        match self {
+            Self::Leaf(chunk) => chunk.first_key(),
+            Self::Branch(children) => children
+                .first()
+                .map(|child| child.first.clone())
+                .unwrap_or_default(),
         }
     }
 
@@ -504,6 +544,8 @@ impl<C: Chunk> Node<C> {
                 );
                 for child in children {
                     assert_eq!(child.len, child.node.len(), "cached length");
+                    let keys = (format!("{:?}", child.first), child.node.first_key());
+                    assert_eq!(keys.0, format!("{:?}", keys.1), "cached key");
                     assert_eq!(child.node.height() + 1, self.height(), "depth");
                     child.node.check_invariants(FANOUT_MIN);
                 }
@@ -557,7 +599,7 @@ fn merge<C: Chunk>(children: &mut Vec<Child<C>>, slot: usize) {
 ///
 /// Invariant: more than [`FANOUT_MAX`] children, which is when this is called, make groups of at least
 /// half of it, [`FANOUT_MIN`].
-fn grouped<C>(children: Vec<Child<C>>) -> impl Iterator<Item = Vec<Child<C>>> {
+fn grouped<C: Chunk>(children: Vec<Child<C>>) -> impl Iterator<Item = Vec<Child<C>>> {
     let (count, groups) = (children.len(), children.len().div_ceil(FANOUT_MAX));
     let mut rest = children.into_iter();
     (0..groups).map(move |group| {
@@ -580,7 +622,7 @@ fn fitting<C: Chunk>(chunk: C) -> impl Iterator<Item = C> {
 
 /// Finds the slot of the child that holds element `index`, and the element's offset in that child. An
 /// index past the end is in the last child.
-fn locate<C>(children: &[Child<C>], mut index: usize) -> (usize, usize) {
+fn locate<C: Chunk>(children: &[Child<C>], mut index: usize) -> (usize, usize) {
     let but_last = children
         .split_last()
         .map_or(&[][..], |(_, but_last)| but_last);
@@ -610,7 +652,7 @@ impl Side {
 }
 
 /// A walk over the nodes of a tree from one side to the other, on the levels that it enters.
-struct Walk<'a, C> {
+struct Walk<'a, C: Chunk> {
     side: Side,
     height: usize,
     /// The children still ahead at each level that was entered, the root's first. An inline root has
@@ -665,7 +707,7 @@ impl<'a, C: Chunk> Walk<'a, C> {
 /// Chunks with the index of their first element, from both ends.
 ///
 /// Each is found from the root, which takes 10 ns among 10,000 elements and needs no stack.
-struct Chunks<'a, C> {
+struct Chunks<'a, C: Chunk> {
     sequence: &'a Chunked<C>,
     /// Invariant: `start` and `end` enclose the elements not yet given out, and lie between chunks.
     start: usize,
@@ -725,7 +767,11 @@ mod tests {
     }
 
     impl<const MAX: usize> Chunk for Few<MAX> {
+        type Key = ();
+
         const SIZE_MAX: usize = MAX;
+
+        fn first_key(&self) {}
 
         fn len(&self) -> usize {
             self.0.len()
@@ -1050,6 +1096,74 @@ mod tests {
             }
             front.extend(back.into_iter().rev());
             assert_eq!(front, all);
+        }
+    }
+
+    /// A chunk of ascending numbers, to be found by them.
+    #[derive(Clone, Debug, Default)]
+    struct Ascending(Vec<u32>);
+
+    impl Chunk for Ascending {
+        type Key = u32;
+
+        const SIZE_MAX: usize = 4;
+
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn size(&self) -> usize {
+            self.0.len()
+        }
+
+        fn first_key(&self) -> u32 {
+            self.0.first().copied().unwrap_or_default()
+        }
+
+        fn split_half(&mut self) -> Self {
+            self.split_off(self.0.len() / 2)
+        }
+
+        fn split_off(&mut self, at: usize) -> Self {
+            Self(self.0.split_off(at))
+        }
+
+        fn append(&mut self, right: Self) {
+            self.0.extend(right.0);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_ordered_sequence_finds_what_a_set_holds(
+            changes in vec((0_u32..300, any::<bool>()), 0..600),
+        ) {
+            let mut sequence = Chunked::<Ascending>::default();
+            let mut model = std::collections::BTreeSet::new();
+            for (number, insert) in changes {
+                let (chunk, start) = sequence.chunk_by_key(|first| *first <= number);
+                let found = chunk.0.binary_search(&number);
+                assert_eq!(found.is_ok(), model.contains(&number));
+                match found {
+                    Ok(at) if !insert => {
+                        sequence.edit(start + at, |chunk, at| chunk.0.remove(at));
+                        model.remove(&number);
+                    }
+                    // Behind the last of a chunk the sequence would look into the next one.
+                    Err(at) if insert => {
+                        let after_last = at == chunk.0.len() && at > 0;
+                        if after_last {
+                            sequence.edit(start + at - 1, |chunk, at| chunk.0.insert(at + 1, number));
+                        } else {
+                            sequence.edit(start + at, |chunk, at| chunk.0.insert(at, number));
+                        }
+                        model.insert(number);
+                    }
+                    _ => {}
+                }
+                sequence.check_invariants();
+                assert!(sequence.chunks().flat_map(|chunk| &chunk.0).eq(&model));
+            }
         }
     }
 }

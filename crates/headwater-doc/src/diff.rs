@@ -71,9 +71,14 @@ impl<'a> Differ<'a> {
         }
     }
 
-    fn objects(&mut self, path: &Pointer, old: &'a Object, new: &'a Object) {
+    fn objects(&mut self, path: &Pointer, old: Object<'a>, new: Object<'a>) {
         let first = self.open.len();
-        let (mut olds, mut news) = (old.iter().peekable(), new.iter().peekable());
+        let (prefix, suffix) = old.shared_ends(new);
+        let middle = |object: Object<'a>| {
+            let len = object.len() - prefix - suffix;
+            object.iter_from(prefix).take(len).peekable()
+        };
+        let (mut olds, mut news) = (middle(old), middle(new));
         loop {
             match (olds.peek(), news.peek()) {
                 (Some((name, old)), Some((new_name, new))) if name == new_name => {
@@ -101,10 +106,10 @@ impl<'a> Differ<'a> {
         self.in_document_order(first);
     }
 
-    fn arrays(&mut self, path: &Pointer, old: &'a Array, new: &'a Array) {
+    fn arrays(&mut self, path: &Pointer, old: Array<'a>, new: Array<'a>) {
         let first = self.open.len();
         let (prefix, suffix) = common_ends(old, new);
-        let middle = |array: &'a Array| -> Vec<&'a Value> {
+        let middle = |array: Array<'a>| -> Vec<&'a Value> {
             array
                 .iter_from(prefix)
                 .take(array.len() - prefix - suffix)
@@ -213,7 +218,7 @@ impl<'a> Differ<'a> {
 }
 
 /// How many elements at the start, and behind them at the end, are identical.
-fn common_ends(old: &Array, new: &Array) -> (usize, usize) {
+fn common_ends(old: Array<'_>, new: Array<'_>) -> (usize, usize) {
     let limit = old.len().min(new.len());
     let identical = |(old, new): &(&Value, &Value)| old.same(new) || old.identical(new);
     let (shared_prefix, shared_suffix) = old.shared_ends(new);

@@ -2,7 +2,7 @@ use triomphe::Arc;
 
 use crate::value::{Repr, Value};
 
-/// Containers up to this height are dropped by recursion, which is faster; higher ones by a list.
+/// Containers below this height are dropped by recursion, which is faster; higher ones by a list.
 ///
 /// A level takes about 200 bytes of stack, so that 64 of them are far from any stack's end.
 pub(crate) const RECURSION_MAX: u32 = 64;
@@ -12,14 +12,16 @@ pub(crate) const RECURSION_MAX: u32 = 64;
 pub(crate) fn dismantle(mut values: Vec<Value>) {
     while let Some(mut value) = values.pop() {
         match &mut value.0 {
-            Repr::Array(array) => {
-                if let Some(array) = Arc::get_mut(array) {
-                    values.append(&mut array.take_children());
+            Repr::Array(node) => values.append(&mut node.take_unique()),
+            Repr::Object(node) => values.append(&mut node.take_unique()),
+            Repr::ArrayTree(tree) => {
+                if let Some(tree) = Arc::get_mut(tree) {
+                    values.append(&mut tree.take_children());
                 }
             }
-            Repr::Object(object) => {
-                if let Some(object) = Arc::get_mut(object) {
-                    values.append(&mut object.take_children());
+            Repr::ObjectTree(tree) => {
+                if let Some(tree) = Arc::get_mut(tree) {
+                    values.append(&mut tree.take_children());
                 }
             }
             _ => {}

@@ -21,12 +21,17 @@ mod diff;
 mod dismantle;
 mod limits;
 mod myers;
+mod name;
+mod node;
 mod number;
 mod object;
 mod parse;
 mod patch;
 mod pointer;
+mod read;
 mod rope;
+mod scan;
+mod shapes;
 mod text;
 mod totals;
 mod value;
@@ -40,8 +45,9 @@ pub use crate::{
     number::{Number, NumberError},
     object::Object,
     parse::{ParseError, ParseReason},
-    patch::{Extensions, InvalidOperation, InvalidPatch, Operation, Patch},
+    patch::{Extensions, Operation, Patch},
     pointer::{Pointer, PointerError},
+    read::{InvalidOperation, InvalidPatch},
     text::Text,
     value::{Value, View},
 };

@@ -36,14 +36,32 @@ impl Limits {
     ///
     /// The limit that it breaks.
     pub fn check(&self, value: &Value) -> Result<(), LimitExceeded> {
+        self.check_size(value)?;
+        self.check_depth(0, value)
+    }
+
+    /// Checks the depth of a value that stands inside so many containers.
+    pub(crate) fn check_depth(&self, around: usize, value: &Value) -> Result<(), LimitExceeded> {
+        let limit = self.depth;
+        let around = u32::try_from(around).unwrap_or(u32::MAX);
+        let fits = |height: u32| around.saturating_add(height) <= limit;
+        let height = value.height();
+        // The cached height may overstate, and is capped: only a walk tells then.
+        let known = height < u32::from(u16::MAX) || limit == u32::MAX;
+        if known && fits(height) || fits(value.exact_height()) {
+            Ok(())
+        } else {
+            Err(LimitExceeded::Depth { limit })
+        }
+    }
+
+    /// Checks what needs no walk.
+    pub(crate) fn check_size(&self, value: &Value) -> Result<(), LimitExceeded> {
         if value.written_bytes() > self.bytes {
             return Err(LimitExceeded::Bytes { limit: self.bytes });
         }
         if value.nodes() > self.nodes {
             return Err(LimitExceeded::Nodes { limit: self.nodes });
-        }
-        if value.height() > self.depth && value.exact_height() > self.depth {
-            return Err(LimitExceeded::Depth { limit: self.depth });
         }
         Ok(())
     }

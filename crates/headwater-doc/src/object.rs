@@ -1,170 +1,372 @@
-use std::{fmt, mem};
+use std::{cmp::Ordering, fmt, mem, slice};
 
 use triomphe::Arc;
 
 use crate::{
+    chunked::{Chunk, Chunked},
     dismantle::{RECURSION_MAX, dismantle},
-    rope::escape_bytes,
+    name::{Name, NameList},
+    node::Node,
+    text::Short,
     totals::{Measure, Totals},
-    value::Value,
+    value::{Repr, Value},
 };
 
-/// A JSON object: its members sorted by name, so that looking one up is a binary search.
+/// A JSON object inside a document: its members sorted by the bytes of their names.
 ///
-/// The names stand in a list of their own, which objects made from one another share: a thousand
-/// versions of a record keep its names once.
-#[derive(Clone, Default)]
-pub struct Object {
-    /// Invariant: sorted by bytes, without repetition, as many as there are `values`.
-    names: Arc<Vec<Name>>,
-    values: Vec<Value>,
-    /// Invariant: the sum of what the members measure.
-    totals: Totals,
+/// A small one is a list of values beside a list of names, which objects of the same shape share: a
+/// table of records keeps its names once. A large one is a tree of short lists.
+#[derive(Clone, Copy)]
+pub struct Object<'a>(Form<'a>);
+
+#[derive(Clone, Copy)]
+enum Form<'a> {
+    Flat(&'a Node<Names>),
+    Tree(&'a ObjectTree),
 }
 
-/// A member's name; `Arc<str>` so that a list of names is copied without copying text.
-type Name = Arc<str>;
+/// The names of a flat object.
+pub(crate) type Names = Arc<NameList>;
 
-impl Object {
+/// Members up to which an object is flat. A record has seldom more fields; each more makes a change
+/// below it dearer while a snapshot is held, for all are copied.
+const FLAT_MAX: usize = 32;
+
+impl<'a> Object<'a> {
+    pub(crate) const fn flat(node: &'a Node<Names>) -> Self {
+        Self(Form::Flat(node))
+    }
+
+    pub(crate) const fn tree(tree: &'a ObjectTree) -> Self {
+        Self(Form::Tree(tree))
+    }
+
     /// How many members there are.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.values.len()
+    pub fn len(self) -> usize {
+        match self.0 {
+            Form::Flat(node) => node.len(),
+            Form::Tree(tree) => tree.members.len(),
+        }
     }
 
     /// Whether there are none.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.values.is_empty()
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
     }
 
     /// The value of a name. O(log n).
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.values.get(self.position(name).ok()?)
+    pub fn get(self, name: &str) -> Option<&'a Value> {
+        self.find(name).ok().map(|(_, value)| value)
     }
 
     /// The members, sorted by the bytes of their names.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Value)> {
-        self.names().zip(&self.values)
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
+        Members::new(self, 0)
+    }
+
+    /// The members from a position on. O(log n) to start.
+    pub(crate) fn iter_from(self, position: usize) -> Members<'a> {
+        Members::new(self, position)
+    }
+
+    /// How many members at the start, and behind them at the end, are the same nodes in both.
+    pub(crate) fn shared_ends(self, other: Self) -> (usize, usize) {
+        let (Form::Tree(left), Form::Tree(right)) = (self.0, other.0) else {
+            return (0, 0);
+        };
+        let limit = self.len().min(other.len());
+        let prefix = left.members.shared_prefix(&right.members).min(limit);
+        let suffix = left.members.shared_suffix(&right.members);
+        (prefix, suffix.min(limit - prefix))
     }
 
     /// The names in order.
-    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> + DoubleEndedIterator {
-        self.names.iter().map(|name| &**name)
+    pub fn names(self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.iter().map(|(name, _)| name)
     }
 
     /// The values in the order of their names.
-    pub fn values(&self) -> impl ExactSizeIterator<Item = &Value> + DoubleEndedIterator {
-        self.values.iter()
+    pub fn values(self) -> impl Iterator<Item = &'a Value> + use<'a> {
+        self.iter().map(|(_, value)| value)
     }
 
-    pub(crate) fn names_eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.names, &other.names) || self.names == other.names
+    /// Finds a name: its position and value, or the position where it would stand.
+    pub(crate) fn find(self, name: &str) -> Result<(usize, &'a Value), usize> {
+        let (start, names, values): (_, &[Name], &[Value]) = match self.0 {
+            Form::Flat(node) => (0, node.header(), node.values()),
+            Form::Tree(tree) => {
+                let (leaf, start) = tree.members.chunk_by_key(|first| *first <= *name);
+                (start, &leaf.names, &leaf.values)
+            }
+        };
+        match position(names, name) {
+            Ok(at) => values
+                .get(at)
+                .map(|value| (start + at, value))
+                .ok_or(start + at),
+            Err(at) => Err(start + at),
+        }
     }
 
-    /// Where a name stands, or would stand.
-    pub(crate) fn position(&self, name: &str) -> Result<usize, usize> {
-        self.names.binary_search_by(|other| (**other).cmp(name))
+    /// The shapes are equal: the same names, shared or not.
+    pub(crate) fn names_eq(self, other: Self) -> bool {
+        if let (Form::Flat(left), Form::Flat(right)) = (self.0, other.0)
+            && Arc::ptr_eq(left.header(), right.header())
+        {
+            return true;
+        }
+        self.len() == other.len() && self.names().eq(other.names())
     }
 
-    pub(crate) fn value_at(&self, position: usize) -> Option<&Value> {
-        self.values.get(position)
+    pub(crate) fn same(self, other: Self) -> bool {
+        match (self.0, other.0) {
+            (Form::Flat(left), Form::Flat(right)) => left.ptr_eq(right),
+            (Form::Tree(left), Form::Tree(right)) => std::ptr::eq(left, right),
+            _ => false,
+        }
     }
+}
 
+/// Finds a name in a short sorted list.
+fn position(names: &[Name], name: &str) -> Result<usize, usize> {
+    // Most names lie in 16 bytes, and comparing those for equality takes two instructions: to look at
+    // all of 32 is quicker than to order a few. Where it would stand is asked only if it is not there.
+    if let Some(probe) = Short::new(name)
+        && let Some(at) = names.iter().position(|other| other.is_short(&probe))
+    {
+        return Ok(at);
+    }
+    names.binary_search_by(|other| other.as_bytes().cmp(name.as_bytes()))
+}
+
+impl fmt::Debug for Object<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// The members of an object, a leaf after the other.
+pub(crate) struct Members<'a> {
+    names: slice::Iter<'a, Name>,
+    values: slice::Iter<'a, Value>,
+    /// The tree, and the position of the first member behind the leaf.
+    rest: Option<(&'a ObjectTree, usize)>,
+}
+
+impl<'a> Members<'a> {
+    pub(crate) fn new(object: Object<'a>, from: usize) -> Self {
+        match object.0 {
+            Form::Flat(node) => Self {
+                names: node.header().get(from..).unwrap_or_default().iter(),
+                values: node.values().get(from..).unwrap_or_default().iter(),
+                rest: None,
+            },
+            Form::Tree(tree) => Self {
+                names: [].iter(),
+                values: [].iter(),
+                rest: Some((tree, from)),
+            },
+        }
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a str, &'a Value);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let (Some(name), Some(value)) = (self.names.next(), self.values.next()) {
+                return Some((name.as_str(), value));
+            }
+            let (tree, position) = self.rest.as_mut()?;
+            let (leaf, at) = tree.members.chunk_at(*position)?;
+            *position += leaf.values.len() - at;
+            self.names = leaf.names.get(at..)?.iter();
+            self.values = leaf.values.get(at..)?.iter();
+        }
+    }
+}
+
+/// A large object.
+#[derive(Clone, Default)]
+pub(crate) struct ObjectTree {
+    members: Chunked<Leaf>,
+    /// Invariant: the sum of what the members measure.
+    totals: Totals,
+}
+
+impl ObjectTree {
     pub(crate) const fn measure(&self) -> Measure {
         self.totals.measure()
     }
 
     pub(crate) fn child_mut(&mut self, position: usize) -> Option<&mut Value> {
-        self.values.get_mut(position)
+        let (leaf, at) = self.members.chunk_at_mut(position)?;
+        leaf.values.get_mut(at)
     }
 
-    /// Lets the header follow a value that was changed in place.
     pub(crate) const fn shift(&mut self, before: Measure, after: Measure) {
         self.totals.shift(before, after);
     }
 
-    /// Inserts a member where [`position`](Self::position) says that it would stand.
-    pub(crate) fn insert(&mut self, position: usize, name: &str, value: Value) {
-        self.totals.add(value.measure(), name_bytes(name));
-        Arc::make_mut(&mut self.names).insert(position, Name::from(name));
-        self.values.insert(position, value);
-    }
-
-    /// Removes the member at a position that exists.
-    pub(crate) fn remove(&mut self, position: usize) -> Value {
-        let name = Arc::make_mut(&mut self.names).remove(position);
-        let removed = self.values.remove(position);
-        self.totals.remove(removed.measure(), name_bytes(&name));
-        removed
-    }
-
-    /// Makes an object of members in any order, or gives back the first name that is repeated.
-    pub(crate) fn from_members(mut members: Vec<(Name, Value)>) -> Result<Self, Name> {
-        if !members.is_sorted_by(|(left, _), (right, _)| left < right) {
-            members.sort_by(|(left, _), (right, _)| left.cmp(right));
-            for pair in members.windows(2) {
-                if let [(left, _), (right, _)] = pair
-                    && left == right
-                {
-                    return Err(left.clone());
-                }
-            }
-        }
-        let mut totals = Totals::default();
-        let (names, values) = members
-            .into_iter()
-            .inspect(|(name, value)| totals.add(value.measure(), name_bytes(name)))
-            .unzip();
-        Ok(Self {
-            names: Arc::new(names),
-            values,
-            totals,
-        })
-    }
-
-    /// Takes out the values.
+    /// Takes out the values that no other object shares.
     pub(crate) fn take_children(&mut self) -> Vec<Value> {
-        mem::take(&mut self.values)
+        let mut children = Vec::new();
+        mem::take(&mut self.members).into_unshared_chunks(&mut |leaf| children.extend(leaf.values));
+        children
     }
 }
 
-/// Bytes of a name as it stands in the text, with its quotes and colon.
-pub(crate) fn name_bytes(name: &str) -> u64 {
-    (name.len() + escape_bytes(name) + 3) as u64
-}
-
-impl<N: Into<Box<str>>> FromIterator<(N, Value)> for Object {
-    /// Of a repeated name the last counts.
-    fn from_iter<I: IntoIterator<Item = (N, Value)>>(members: I) -> Self {
-        let mut object = Self::default();
-        for (name, value) in members {
-            let name: Box<str> = name.into();
-            match object.position(&name) {
-                Ok(position) => {
-                    if let Some(slot) = object.values.get_mut(position) {
-                        object.totals.shift(slot.measure(), value.measure());
-                        *slot = value;
-                    }
-                }
-                Err(position) => object.insert(position, &name, value),
-            }
-        }
-        object
-    }
-}
-
-impl Drop for Object {
+impl Drop for ObjectTree {
     fn drop(&mut self) {
-        if self.totals.measure().height > RECURSION_MAX {
+        if u32::from(self.totals.measure().height) > RECURSION_MAX {
             dismantle(self.take_children());
         }
     }
 }
 
-impl fmt::Debug for Object {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+/// How objects are made and changed. Positions are checked by the caller; what is shared is copied.
+impl Value {
+    /// Makes an object of a list of names and as many values at the end of a list, which are taken off
+    /// it.
+    pub(crate) fn object_from_tail(names: Names, values: &mut Vec<Self>) -> Self {
+        let from = values.len() - names.len();
+        let mut totals = Totals::default();
+        totals.add_names(names.written_bytes());
+        for value in values.get(from..).unwrap_or_default() {
+            totals.add(value.measure(), 0);
+        }
+        if names.len() <= FLAT_MAX {
+            return Self(Repr::Object(Node::from_tail(names, totals, values, from)));
+        }
+        Self(Repr::ObjectTree(Arc::new(ObjectTree {
+            members: Chunked::from_chunk(Leaf {
+                names: Arc::unwrap_or_clone(names).into_names(),
+                values: values.split_off(from),
+            }),
+            totals,
+        })))
+    }
+
+    pub(crate) fn insert_member(&mut self, position: usize, name: &str, value: Self) {
+        let name = Name::from(name);
+        match &mut self.0 {
+            Repr::Object(node) if node.len() < FLAT_MAX => {
+                let mut totals = node.totals();
+                totals.add(value.measure(), name.written_bytes());
+                node.insert(position, value);
+                Arc::make_mut(node.header_mut()).insert(position, name);
+                node.set_totals(totals);
+            }
+            Repr::Object(node) => {
+                let mut names = node.header().to_vec();
+                let mut values = node.values().to_vec();
+                names.insert(position, name);
+                values.insert(position, value);
+                *self = Self::object_from_tail(Arc::new(NameList::new(names)), &mut values);
+            }
+            Repr::ObjectTree(tree) => {
+                let tree = Arc::make_mut(tree);
+                tree.totals.add(value.measure(), name.written_bytes());
+                tree.members.edit(position, |leaf, at| {
+                    leaf.names.insert(at, name);
+                    leaf.values.insert(at, value);
+                });
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn remove_member(&mut self, position: usize) -> Self {
+        match &mut self.0 {
+            Repr::Object(node) => {
+                let mut totals = node.totals();
+                let removed = node.remove(position);
+                let name = Arc::make_mut(node.header_mut()).remove(position);
+                totals.remove(removed.measure(), name.written_bytes());
+                node.set_totals(totals);
+                removed
+            }
+            Repr::ObjectTree(tree) => {
+                let tree = Arc::make_mut(tree);
+                let (name, removed) = tree.members.edit(position, |leaf, at| {
+                    (leaf.names.remove(at), leaf.values.remove(at))
+                });
+                tree.totals.remove(removed.measure(), name.written_bytes());
+                // Half of what makes a tree, so that an object at the border does not change its form
+                // at each change.
+                if tree.members.len() <= FLAT_MAX / 2 {
+                    let (mut names, mut values) = (Vec::new(), Vec::new());
+                    for leaf in mem::take(&mut tree.members).chunks() {
+                        names.extend_from_slice(&leaf.names);
+                        values.extend_from_slice(&leaf.values);
+                    }
+                    *self = Self::object_from_tail(Arc::new(NameList::new(names)), &mut values);
+                }
+                removed
+            }
+            _ => Self::NULL,
+        }
+    }
+}
+
+/// A leaf of the tree.
+#[derive(Clone, Debug, Default)]
+struct Leaf {
+    /// Invariant: sorted, as many as there are values.
+    names: Vec<Name>,
+    values: Vec<Value>,
+}
+
+impl Chunk for Leaf {
+    type Key = Name;
+
+    /// Members of a large object are mostly containers: copying a leaf counts a reference for each.
+    const SIZE_MAX: usize = 16;
+
+    fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    fn size(&self) -> usize {
+        self.values.len()
+    }
+
+    fn first_key(&self) -> Name {
+        self.names.first().cloned().unwrap_or_default()
+    }
+
+    fn split_half(&mut self) -> Self {
+        self.split_off(self.values.len() / 2)
+    }
+
+    fn split_off(&mut self, at: usize) -> Self {
+        let right = Self {
+            names: self.names.split_off(at),
+            values: self.values.split_off(at),
+        };
+        self.names.shrink_to(Self::SIZE_MAX);
+        self.values.shrink_to(Self::SIZE_MAX);
+        right
+    }
+
+    fn append(&mut self, mut right: Self) {
+        self.names.append(&mut right.names);
+        self.values.append(&mut right.values);
+    }
+}
+
+impl PartialEq<str> for Name {
+    fn eq(&self, other: &str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl PartialOrd<str> for Name {
+    fn partial_cmp(&self, other: &str) -> Option<Ordering> {
+        Some(self.as_bytes().cmp(other.as_bytes()))
     }
 }

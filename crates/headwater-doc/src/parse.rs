@@ -1,13 +1,11 @@
 use std::borrow::Cow;
 
-use triomphe::Arc;
-
 use crate::{
-    array::Array,
     limits::{LimitExceeded, Limits},
     number::{Number, NumberError},
-    object::Object,
-    value::{Repr, Value},
+    scan::plain_bytes,
+    shapes::Shapes,
+    value::Value,
 };
 
 /// Why a text is no document that can be held, and where. The fault is the text's.
@@ -68,58 +66,71 @@ pub enum ParseReason {
     TrailingText,
 }
 
-/// Reads a document. The stack of open containers is a list, since its depth is the input's.
+/// Reads a document.
 pub(crate) fn parse(text: &[u8], limits: &Limits) -> Result<Value, ParseError> {
-    let text = std::str::from_utf8(text).map_err(|error| ParseError {
-        offset: error.valid_up_to(),
-        reason: ParseReason::NotUtf8,
-    })?;
-    let mut parser = Parser {
-        text,
-        at: 0,
-        limits,
-        nodes: 0,
-        open: Vec::new(),
-    };
-    let too_large = LimitExceeded::Bytes {
-        limit: limits.bytes,
-    };
-    if text.len() as u64 > limits.bytes {
-        return Err(parser.error(too_large));
-    }
+    let mut parser = Parser::new(text, limits)?;
     let document = parser.document()?;
-    parser.skip_blanks();
-    if parser.at < text.len() {
-        return Err(parser.error(ParseReason::TrailingText));
-    }
-    // Written again it can be longer: `1e9` becomes `1000000000.0`.
-    if document.written_bytes() > limits.bytes {
-        return Err(parser.error(too_large));
-    }
+    parser.end()?;
     Ok(document)
 }
 
-struct Parser<'a> {
+/// A parser with lists for what is open, not a stack of calls: the depth is the input's.
+pub(crate) struct Parser<'a> {
     text: &'a str,
-    /// Invariant: on a character boundary of `text`.
+    /// Invariant: the bytes of `text`.
+    bytes: &'a [u8],
+    /// Invariant: on a character boundary.
     at: usize,
     limits: &'a Limits,
     nodes: u64,
     /// The containers around the place, the outermost first.
     open: Vec<Open>,
+    /// The values of all open containers that are read, one container's behind the other's.
+    values: Vec<Value>,
+    /// Likewise the names of all open objects.
+    names: Vec<Cow<'a, str>>,
+    shapes: Shapes,
 }
 
+/// A place in the text, between two values.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    at: usize,
+    nodes: u64,
+}
+
+/// An open container: where its values start, and in an object its names.
+#[derive(Clone, Copy)]
 enum Open {
-    Array(Vec<Value>),
-    Object {
-        members: Vec<(Arc<str>, Value)>,
-        /// The name whose value comes next.
-        name: Arc<str>,
-    },
+    Array { values: usize },
+    Object { values: usize, names: usize },
 }
 
 impl<'a> Parser<'a> {
-    fn document(&mut self) -> Result<Value, ParseError> {
+    pub(crate) fn new(text: &'a [u8], limits: &'a Limits) -> Result<Self, ParseError> {
+        let text = std::str::from_utf8(text).map_err(|error| ParseError {
+            offset: error.valid_up_to(),
+            reason: ParseReason::NotUtf8,
+        })?;
+        let parser = Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            limits,
+            nodes: 0,
+            open: Vec::new(),
+            values: Vec::new(),
+            names: Vec::new(),
+            shapes: Shapes::default(),
+        };
+        if text.len() as u64 > limits.bytes {
+            return Err(parser.too_large());
+        }
+        Ok(parser)
+    }
+
+    /// Reads a whole value.
+    pub(crate) fn document(&mut self) -> Result<Value, ParseError> {
         loop {
             // Down to a value that is whole …
             let Some(mut value) = self.value()? else {
@@ -127,19 +138,72 @@ impl<'a> Parser<'a> {
             };
             // … and up through the containers that it closes.
             loop {
-                let Some(open) = self.open.last_mut() else {
+                if self.open.is_empty() {
+                    // Written again it can be longer: `1e9` becomes `1000000000.0`.
+                    if value.written_bytes() > self.limits.bytes {
+                        return Err(self.too_large());
+                    }
                     return Ok(value);
-                };
-                match open {
-                    Open::Array(items) => items.push(value),
-                    Open::Object { members, name } => members.push((name.clone(), value)),
                 }
+                self.values.push(value);
                 match self.closed()? {
                     Some(container) => value = container,
                     None => break,
                 }
             }
         }
+    }
+
+    /// Reads a whole value inside an operation, which is one container around it; `None` if it cannot be
+    /// read or is too deep.
+    pub(crate) fn inner_value(&mut self) -> Option<Value> {
+        let value = self.document().ok()?;
+        self.limits.check_depth(1, &value).ok()?;
+        Some(value)
+    }
+
+    /// Reads a string.
+    pub(crate) fn text(&mut self) -> Result<Cow<'a, str>, ParseError> {
+        if self.peek() != Some(b'"') {
+            return Err(self.expected("a string"));
+        }
+        self.string()
+    }
+
+    /// A place to come back to.
+    pub(crate) const fn mark(&self) -> Mark {
+        Mark {
+            at: self.at,
+            nodes: self.nodes,
+        }
+    }
+
+    /// Goes back to a place between two values.
+    pub(crate) fn back_to(&mut self, mark: Mark) {
+        self.at = mark.at;
+        self.nodes = mark.nodes;
+        self.open.clear();
+        self.values.clear();
+        self.names.clear();
+    }
+
+    /// Makes sure that nothing but blanks is left.
+    pub(crate) fn end(&mut self) -> Result<(), ParseError> {
+        self.skip_blanks();
+        if self.at < self.text.len() {
+            return Err(self.error(ParseReason::TrailingText));
+        }
+        Ok(())
+    }
+
+    /// Steps over a byte that was looked at.
+    pub(crate) const fn step(&mut self) {
+        self.at += 1;
+    }
+
+    fn too_large(&self) -> ParseError {
+        let limit = self.limits.bytes;
+        self.error(LimitExceeded::Bytes { limit })
     }
 
     /// Reads a scalar or an empty container; opens a container and returns `None` otherwise.
@@ -155,27 +219,27 @@ impl<'a> Parser<'a> {
                 Cow::Borrowed(text) => Value::from(text),
                 Cow::Owned(text) => Value::from(text),
             })),
+            Some(b'-' | b'0'..=b'9') => self.number().map(Some),
             Some(b'[') => {
                 self.open_container()?;
+                let values = self.values.len();
                 if self.eat(b']') {
-                    return Ok(Some(Value::from(Array::default())));
+                    return Ok(Some(Value::array_from_tail(&mut self.values, values)));
                 }
-                self.open.push(Open::Array(Vec::new()));
+                self.open.push(Open::Array { values });
                 Ok(None)
             }
             Some(b'{') => {
                 self.open_container()?;
+                let (values, names) = (self.values.len(), self.names.len());
                 if self.eat(b'}') {
-                    return Ok(Some(Value::from(Object::default())));
+                    return self.object(values, names).map(Some);
                 }
                 let name = self.name()?;
-                self.open.push(Open::Object {
-                    members: Vec::new(),
-                    name,
-                });
+                self.names.push(name);
+                self.open.push(Open::Object { values, names });
                 Ok(None)
             }
-            Some(b'-' | b'0'..=b'9') => self.number().map(Some),
             Some(b't') => self.literal("true", Value::from(true)),
             Some(b'f') => self.literal("false", Value::from(false)),
             Some(b'n') => self.literal("null", Value::NULL),
@@ -187,37 +251,39 @@ impl<'a> Parser<'a> {
     fn closed(&mut self) -> Result<Option<Value>, ParseError> {
         self.skip_blanks();
         let next = self.peek();
-        match (self.open.last(), next) {
-            (Some(Open::Array(_)), Some(b',')) => {
+        let container = match (self.open.last().copied(), next) {
+            (Some(Open::Array { .. }), Some(b',')) => {
                 self.at += 1;
-                Ok(None)
+                return Ok(None);
             }
             (Some(Open::Object { .. }), Some(b',')) => {
                 self.at += 1;
-                let next = self.name()?;
-                if let Some(Open::Object { name, .. }) = self.open.last_mut() {
-                    *name = next;
-                }
-                Ok(None)
+                let name = self.name()?;
+                self.names.push(name);
+                return Ok(None);
             }
-            (Some(Open::Array(_)), Some(b']')) | (Some(Open::Object { .. }), Some(b'}')) => {
-                let container = match self.open.pop() {
-                    Some(Open::Array(items)) => Value::from(Array::from(items)),
-                    Some(Open::Object { members, .. }) => {
-                        let object = Object::from_members(members).map_err(|name| {
-                            let name = (*name).to_owned();
-                            self.error(ParseReason::DuplicateName { name })
-                        })?;
-                        Value::from(object)
-                    }
-                    None => Value::NULL,
-                };
-                self.at += 1;
-                Ok(Some(container))
+            (Some(Open::Array { values }), Some(b']')) => {
+                Value::array_from_tail(&mut self.values, values)
             }
-            (Some(Open::Object { .. }), _) => Err(self.expected("',' or '}'")),
-            _ => Err(self.expected("',' or ']'")),
-        }
+            (Some(Open::Object { values, names }), Some(b'}')) => self.object(values, names)?,
+            (Some(Open::Object { .. }), _) => return Err(self.expected("',' or '}'")),
+            _ => return Err(self.expected("',' or ']'")),
+        };
+        self.at += 1;
+        self.open.pop();
+        Ok(Some(container))
+    }
+
+    /// Makes an object of the last names and values.
+    fn object(&mut self, values: usize, names: usize) -> Result<Value, ParseError> {
+        let object = self.shapes.object(
+            self.names.get(names..).unwrap_or_default(),
+            &mut self.values,
+            values,
+        );
+        let object = object.map_err(|name| self.error(ParseReason::DuplicateName { name }))?;
+        self.names.truncate(names);
+        Ok(object)
     }
 
     /// Steps over an opening bracket and the blanks behind it.
@@ -233,12 +299,12 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads a name and the colon behind it.
-    fn name(&mut self) -> Result<Arc<str>, ParseError> {
+    pub(crate) fn name(&mut self) -> Result<Cow<'a, str>, ParseError> {
         self.skip_blanks();
         if self.peek() != Some(b'"') {
             return Err(self.expected("a name"));
         }
-        let name = Arc::from(&*self.string()?);
+        let name = self.string()?;
         self.skip_blanks();
         if self.eat(b':') {
             Ok(name)
@@ -248,7 +314,7 @@ impl<'a> Parser<'a> {
     }
 
     fn literal(&mut self, word: &'static str, value: Value) -> Result<Option<Value>, ParseError> {
-        if !self.rest().starts_with(word) {
+        if !self.rest().starts_with(word.as_bytes()) {
             return Err(self.expected("a value"));
         }
         self.at += word.len();
@@ -257,95 +323,101 @@ impl<'a> Parser<'a> {
 
     fn number(&mut self) -> Result<Value, ParseError> {
         let token = self.rest();
-        let mut rest = token.strip_prefix('-').unwrap_or(token);
-        let integer = digits(rest);
-        if integer == 0 || (integer > 1 && rest.starts_with('0')) {
+        let mut scan = Digits {
+            rest: token.strip_prefix(b"-").unwrap_or(token),
+            mantissa: Some(0),
+        };
+        let negative = scan.rest.len() < token.len();
+        let starts_with_zero = scan.rest.first() == Some(&b'0');
+        let integer = scan.read();
+        if integer == 0 || (integer > 1 && starts_with_zero) {
             return Err(self.error(ParseReason::BadNumber));
         }
-        rest = rest.get(integer..).unwrap_or_default();
-        if let Some(fraction) = rest.strip_prefix('.') {
-            let count = digits(fraction);
-            if count == 0 {
+        let mut fraction = 0;
+        if let Some(behind) = scan.rest.strip_prefix(b".") {
+            scan.rest = behind;
+            fraction = scan.read();
+            if fraction == 0 {
                 return Err(self.error(ParseReason::BadNumber));
             }
-            rest = fraction.get(count..).unwrap_or_default();
         }
-        if let Some(exponent) = rest.strip_prefix(['e', 'E']) {
-            let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-            let count = digits(exponent);
-            if count == 0 {
+        let exponent = matches!(scan.rest.first(), Some(b'e' | b'E'));
+        if exponent {
+            scan.rest = scan.rest.get(1..).unwrap_or_default();
+            if let Some(b'+' | b'-') = scan.rest.first() {
+                scan.rest = scan.rest.get(1..).unwrap_or_default();
+            }
+            if scan.read() == 0 {
                 return Err(self.error(ParseReason::BadNumber));
             }
-            rest = exponent.get(count..).unwrap_or_default();
         }
-        let bytes = token.len() - rest.len();
-        let number =
-            Number::from_token(token.get(..bytes).unwrap_or_default()).map_err(|error| {
-                self.error(match error {
-                    NumberError::TooLong { bytes } => ParseReason::NumberTooLong { bytes },
-                    _ => ParseReason::BadNumber,
-                })
-            })?;
+        let bytes = token.len() - scan.rest.len();
+        let quick = match scan.mantissa {
+            Some(mantissa) if !exponent => quick_number(negative, mantissa, fraction),
+            _ => None,
+        };
+        let number = match quick {
+            Some(number) => number,
+            None => self.number_from_token(bytes)?,
+        };
         self.at += bytes;
-        Ok(Value(Repr::Number(number)))
+        Ok(Value::from(number))
+    }
+
+    fn number_from_token(&self, bytes: usize) -> Result<Number, ParseError> {
+        let token = self.text.get(self.at..self.at + bytes).unwrap_or_default();
+        Number::from_token(token).map_err(|error| {
+            self.error(match error {
+                NumberError::TooLong { bytes } => ParseReason::NumberTooLong { bytes },
+                _ => ParseReason::BadNumber,
+            })
+        })
     }
 
     /// Reads a string, which starts here with its quote.
     fn string(&mut self) -> Result<Cow<'a, str>, ParseError> {
         self.at += 1;
-        let run = self.plain_run()?;
         let start = self.at;
-        self.at += run;
+        self.pass_plain()?;
+        let run = self.text.get(start..self.at).unwrap_or_default();
         if self.eat(b'"') {
-            return Ok(Cow::Borrowed(
-                self.text.get(start..start + run).unwrap_or_default(),
-            ));
+            return Ok(Cow::Borrowed(run));
         }
-        let mut text = self
-            .text
-            .get(start..start + run)
-            .unwrap_or_default()
-            .to_owned();
+        let mut text = run.to_owned();
         loop {
             // What ends a run is a quote or a backslash.
             if self.eat(b'"') {
                 return Ok(Cow::Owned(text));
             }
             text.push(self.escape()?);
-            let run = self.plain_run()?;
-            text.push_str(self.rest().get(..run).unwrap_or_default());
-            self.at += run;
+            let start = self.at;
+            self.pass_plain()?;
+            text.push_str(self.text.get(start..self.at).unwrap_or_default());
         }
     }
 
-    /// Bytes up to the next quote or backslash.
-    fn plain_run(&mut self) -> Result<usize, ParseError> {
-        let run = self
-            .rest()
-            .bytes()
-            .position(|byte| matches!(byte, b'"' | b'\\' | 0x00..0x20));
-        let Some(run) = run else {
-            self.at = self.text.len();
-            return Err(self.error(ParseReason::UnexpectedEnd));
-        };
-        if !matches!(self.text.as_bytes().get(self.at + run), Some(b'"' | b'\\')) {
-            self.at += run;
-            return Err(self.error(ParseReason::ControlCharacter));
+    /// Steps to the next quote or backslash.
+    fn pass_plain(&mut self) -> Result<(), ParseError> {
+        self.at += plain_bytes(self.rest());
+        match self.peek() {
+            Some(b'"' | b'\\') => Ok(()),
+            Some(_) => Err(self.error(ParseReason::ControlCharacter)),
+            None => Err(self.error(ParseReason::UnexpectedEnd)),
         }
-        Ok(run)
     }
 
     /// Reads an escape, which starts here with its backslash.
     fn escape(&mut self) -> Result<char, ParseError> {
-        let mut after = self.rest().chars().skip(1);
-        let plain = match after.next() {
-            Some(plain @ ('"' | '\\' | '/')) => plain,
-            Some('b') => '\u{8}',
-            Some('f') => '\u{c}',
-            Some('n') => '\n',
-            Some('r') => '\r',
-            Some('t') => '\t',
-            Some('u') => return self.unicode_escape(),
+        let plain = match self.bytes.get(self.at + 1) {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.unicode_escape(),
             Some(_) => return Err(self.error(ParseReason::BadEscape)),
             None => return Err(self.error(ParseReason::UnexpectedEnd)),
         };
@@ -357,7 +429,7 @@ impl<'a> Parser<'a> {
         let start = self.at;
         let first = self.code_unit()?;
         let second = match first {
-            0xd800..0xdc00 if self.rest().starts_with("\\u") => Some(self.code_unit()?),
+            0xd800..0xdc00 if self.rest().starts_with(b"\\u") => Some(self.code_unit()?),
             _ => None,
         };
         let units = [first, second.unwrap_or_default()];
@@ -373,9 +445,9 @@ impl<'a> Parser<'a> {
 
     /// Reads `\uXXXX`.
     fn code_unit(&mut self) -> Result<u16, ParseError> {
-        let digits = self.rest().as_bytes().get(2..6);
-        let unit = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-        let unit = unit
+        let digits = self.rest().get(2..6);
+        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let unit = digits
             .and_then(|digits| std::str::from_utf8(digits).ok())
             .and_then(|digits| u16::from_str_radix(digits, 16).ok());
         let unit = unit.ok_or_else(|| self.error(ParseReason::BadEscape))?;
@@ -383,29 +455,27 @@ impl<'a> Parser<'a> {
         Ok(unit)
     }
 
-    fn skip_blanks(&mut self) {
-        let blanks = self
-            .rest()
-            .bytes()
-            .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
-        self.at += blanks.count();
+    pub(crate) fn skip_blanks(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
     }
 
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
     }
 
-    fn eat(&mut self, byte: u8) -> bool {
+    pub(crate) fn eat(&mut self, byte: u8) -> bool {
         let eaten = self.peek() == Some(byte);
         self.at += usize::from(eaten);
         eaten
     }
 
-    fn rest(&self) -> &'a str {
-        self.text.get(self.at..).unwrap_or_default()
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    fn expected(&self, expected: &'static str) -> ParseError {
+    pub(crate) fn expected(&self, expected: &'static str) -> ParseError {
         if self.at >= self.text.len() {
             return self.error(ParseReason::UnexpectedEnd);
         }
@@ -420,6 +490,56 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn digits(text: &str) -> usize {
-    text.bytes().take_while(u8::is_ascii_digit).count()
+/// Reads runs of digits as one mantissa.
+struct Digits<'a> {
+    rest: &'a [u8],
+    /// `None` once it no longer fits.
+    mantissa: Option<u64>,
 }
+
+impl Digits<'_> {
+    /// Reads a run of digits and returns how many they are.
+    fn read(&mut self) -> usize {
+        let mut count = 0;
+        while let Some((digit @ b'0'..=b'9', rest)) = self.rest.split_first() {
+            let digit = u64::from(digit - b'0');
+            self.mantissa = self
+                .mantissa
+                .and_then(|mantissa| mantissa.checked_mul(10)?.checked_add(digit));
+            self.rest = rest;
+            count += 1;
+        }
+        count
+    }
+}
+
+/// A number of which mantissa and decimal places are known, where one step gives the very number that
+/// its literal stands for.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "guarded: below 2^53 nothing is lost"
+)]
+fn quick_number(negative: bool, mantissa: u64, places: usize) -> Option<Number> {
+    if places == 0 {
+        return match (negative, mantissa) {
+            (false, _) => Some(Number::from(mantissa)),
+            // `-0` is the double.
+            (true, 0) => None,
+            (true, _) => Some(Number::from(0_i64.checked_sub_unsigned(mantissa)?)),
+        };
+    }
+    // Both are exact doubles, so that their quotient is rounded once, correctly (Clinger, "How to
+    // Read Floating Point Numbers Accurately", 1990).
+    let power = *POWERS_OF_TEN.get(places)?;
+    if mantissa >= 1 << 53 {
+        return None;
+    }
+    let quotient = mantissa as f64 / power;
+    Number::try_from(if negative { -quotient } else { quotient }).ok()
+}
+
+/// The powers of ten that are exact doubles.
+const POWERS_OF_TEN: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];

@@ -3,12 +3,11 @@ use std::fmt::{self, Write};
 use crate::{
     limits::Limits,
     number::Number,
-    object::Object,
-    parse::ParseError,
-    pointer::{Pointer, PointerError},
+    pointer::Pointer,
+    read::{InvalidPatch, read_text, read_value},
     rope::escape_bytes,
     text::Text,
-    value::{Value, View},
+    value::Value,
     write::{Digest, write_text},
 };
 
@@ -273,8 +272,8 @@ impl Extensions {
 }
 
 impl Patch {
-    /// Reads a patch from JSON text. The limits hold for each value in it; the text as a whole may
-    /// be as long as a document and two containers deeper.
+    /// Reads a patch from JSON text. The limits hold for each value in it, and that of bytes for the
+    /// text as a whole.
     ///
     /// # Errors
     ///
@@ -284,11 +283,7 @@ impl Patch {
         limits: &Limits,
         extensions: Extensions,
     ) -> Result<Self, InvalidPatch> {
-        let limits = Limits {
-            depth: limits.depth.saturating_add(2),
-            ..*limits
-        };
-        Self::from_value(&Value::parse(text, &limits)?, extensions)
+        read_text(text, limits, extensions)
     }
 
     /// Reads a patch from a JSON array. Members that an operation does not know are ignored (RFC
@@ -304,7 +299,7 @@ impl Patch {
             .iter()
             .enumerate()
             .map(|(operation, value)| {
-                read_operation(value, extensions)
+                read_value(value, extensions)
                     .map_err(|reason| InvalidPatch::Operation { operation, reason })
             })
             .collect()
@@ -401,160 +396,4 @@ impl fmt::Display for Patch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f)
     }
-}
-
-/// Why a text or value is no patch. The fault is the sender's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidPatch {
-    /// The text is no JSON.
-    #[error(transparent)]
-    Text(#[from] ParseError),
-    /// The JSON is not an array.
-    #[error("a patch is an array of operations")]
-    NotAnArray,
-    /// An element of it is no operation.
-    #[error("operation {operation}: {reason}")]
-    Operation {
-        /// Its index in the patch, from 0.
-        operation: usize,
-        /// What is wrong with it.
-        reason: InvalidOperation,
-    },
-}
-
-/// What is wrong with an operation.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidOperation {
-    /// It is not an object.
-    #[error("not an object")]
-    NotAnObject,
-    /// A member that it needs is not there.
-    #[error("no member {member:?}")]
-    Missing {
-        /// The member's name.
-        member: &'static str,
-    },
-    /// A member is of another type.
-    #[error("{member:?} is not {expected}")]
-    WrongType {
-        /// The member's name.
-        member: &'static str,
-        /// What it must be.
-        expected: &'static str,
-    },
-    /// A path is no JSON Pointer.
-    #[error("{member:?} {error}")]
-    BadPointer {
-        /// The member's name.
-        member: &'static str,
-        /// What is wrong with it.
-        error: PointerError,
-    },
-    /// There is no such operation.
-    #[error("unknown operation {op:?}")]
-    UnknownOperation {
-        /// What stands in `op`, its first 64 bytes or so.
-        op: String,
-    },
-    /// It is an extension that is not allowed here.
-    #[error("the extension {op:?} is not allowed here")]
-    ExtensionOff {
-        /// The operation.
-        op: &'static str,
-    },
-}
-
-fn read_operation(value: &Value, extensions: Extensions) -> Result<Operation, InvalidOperation> {
-    let object = value.as_object().ok_or(InvalidOperation::NotAnObject)?;
-    let op = member(object, "op")?
-        .as_str()
-        .ok_or(InvalidOperation::WrongType {
-            member: "op",
-            expected: "a string",
-        })?;
-    let off = |op| InvalidOperation::ExtensionOff { op };
-    Ok(match &*op {
-        "add" => Operation::Add {
-            path: pointer(object, "path")?,
-            value: member(object, "value")?.clone(),
-        },
-        "remove" => Operation::Remove {
-            path: pointer(object, "path")?,
-        },
-        "replace" => Operation::Replace {
-            path: pointer(object, "path")?,
-            value: member(object, "value")?.clone(),
-        },
-        "move" => Operation::Move {
-            from: pointer(object, "from")?,
-            path: pointer(object, "path")?,
-        },
-        "copy" => Operation::Copy {
-            from: pointer(object, "from")?,
-            path: pointer(object, "path")?,
-        },
-        "test" => Operation::Test {
-            path: pointer(object, "path")?,
-            value: member(object, "value")?.clone(),
-        },
-        "increment" if !extensions.increment => return Err(off("increment")),
-        "increment" => Operation::Increment {
-            path: pointer(object, "path")?,
-            by: number(object, "by")?.clone(),
-        },
-        "splice" if !extensions.splice => return Err(off("splice")),
-        "splice" => Operation::Splice {
-            path: pointer(object, "path")?,
-            index: count(object, "index")?,
-            remove: count(object, "remove")?,
-            insert: member(object, "insert")?.clone(),
-        },
-        unknown => {
-            return Err(InvalidOperation::UnknownOperation {
-                op: unknown.chars().take(64).collect(),
-            });
-        }
-    })
-}
-
-fn member<'a>(object: &'a Object, member: &'static str) -> Result<&'a Value, InvalidOperation> {
-    object
-        .get(member)
-        .ok_or(InvalidOperation::Missing { member })
-}
-
-fn pointer(object: &Object, name: &'static str) -> Result<Pointer, InvalidOperation> {
-    match member(object, name)?.view() {
-        View::String(text) => {
-            Pointer::parse(&text.to_cow()).map_err(|error| InvalidOperation::BadPointer {
-                member: name,
-                error,
-            })
-        }
-        _ => Err(InvalidOperation::WrongType {
-            member: name,
-            expected: "a string",
-        }),
-    }
-}
-
-fn number<'a>(object: &'a Object, name: &'static str) -> Result<&'a Number, InvalidOperation> {
-    member(object, name)?
-        .as_number()
-        .ok_or(InvalidOperation::WrongType {
-            member: name,
-            expected: "a number",
-        })
-}
-
-fn count(object: &Object, name: &'static str) -> Result<usize, InvalidOperation> {
-    number(object, name)?
-        .as_u64()
-        .and_then(|count| usize::try_from(count).ok())
-        .ok_or(InvalidOperation::WrongType {
-            member: name,
-            expected: "a count",
-        })
 }

@@ -1,4 +1,4 @@
-use std::{borrow::Cow, fmt, hash, str::FromStr, sync::Arc};
+use std::{borrow::Cow, fmt, hash, iter, str::FromStr, sync::Arc};
 
 use crate::value::{Value, View};
 
@@ -14,7 +14,9 @@ pub struct Pointer {
     /// Invariant: `text[..len]` is empty or starts with `/`, and each `~` in it is followed by `0`
     /// or `1`. The text behind `len` belongs to a longer pointer that this one is a prefix of.
     text: Arc<str>,
-    len: usize,
+    len: u32,
+    /// Whether there is a `~` in the text.
+    escaped: bool,
 }
 
 impl Pointer {
@@ -38,6 +40,10 @@ impl Pointer {
     pub fn parse(text: &str) -> Result<Self, PointerError> {
         let mut bytes = text.bytes().enumerate();
         let mut segments = 0_usize;
+        let bytes_max = u32::MAX as usize;
+        if text.len() > bytes_max {
+            return Err(PointerError::TooLong { bytes: text.len() });
+        }
         while let Some((offset, byte)) = bytes.next() {
             match byte {
                 b'/' => segments += 1,
@@ -56,7 +62,8 @@ impl Pointer {
 
     fn from_valid(text: &str) -> Self {
         Self {
-            len: text.len(),
+            len: u32::try_from(text.len()).unwrap_or(u32::MAX),
+            escaped: text.contains('~'),
             text: Arc::from(text),
         }
     }
@@ -64,7 +71,7 @@ impl Pointer {
     /// The escaped text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.text.get(..self.len).unwrap_or_default()
+        self.text.get(..self.len as usize).unwrap_or_default()
     }
 
     /// Whether this is the pointer to the whole document.
@@ -75,15 +82,23 @@ impl Pointer {
 
     /// The segments, unescaped.
     pub fn segments(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.escaped_segments().map(unescape)
+        let mut rest = self.as_str();
+        iter::from_fn(move || {
+            // A search for one byte at a time: segments are short.
+            let behind = rest.get(1..)?;
+            let end = behind.bytes().position(|byte| byte == b'/');
+            let (segment, next) = behind.split_at(end.unwrap_or(behind.len()));
+            rest = next;
+            Some(self.unescape(segment))
+        })
     }
 
-    /// The segments as they stand in the text.
-    pub(crate) fn escaped_segments(&self) -> impl Iterator<Item = &str> {
-        let mut segments = self.as_str().split('/');
-        // What stands before the first slash is nothing, not a segment.
-        segments.next();
-        segments
+    fn unescape<'a>(&self, segment: &'a str) -> Cow<'a, str> {
+        if !self.escaped || !segment.contains('~') {
+            return Cow::Borrowed(segment);
+        }
+        // In this order: `~01` is the text `~1`, not a slash (RFC 6901 section 4).
+        Cow::Owned(segment.replace("~1", "/").replace("~0", "~"))
     }
 
     /// The pointer without its last segment, and that segment unescaped; `None` for the root.
@@ -92,9 +107,10 @@ impl Pointer {
         let (parent, last) = self.as_str().rsplit_once('/')?;
         let parent = Self {
             text: Arc::clone(&self.text),
-            len: parent.len(),
+            len: u32::try_from(parent.len()).unwrap_or(u32::MAX),
+            escaped: self.escaped,
         };
-        Some((parent, unescape(last)))
+        Some((parent, self.unescape(last)))
     }
 
     /// The pointer without its last segment; `None` for the root.
@@ -106,7 +122,7 @@ impl Pointer {
     /// This pointer with one more segment, which is escaped as needed.
     #[must_use]
     pub fn child(&self, segment: &str) -> Self {
-        let mut text = String::with_capacity(self.len + 1 + segment.len());
+        let mut text = String::with_capacity(self.as_str().len() + 1 + segment.len());
         text.push_str(self.as_str());
         push_escaped(&mut text, segment);
         Self::from_valid(&text)
@@ -213,6 +229,12 @@ pub enum PointerError {
         /// Where the `~` stands, in bytes.
         offset: usize,
     },
+    /// The text is longer than 4 GiB.
+    #[error("{bytes} bytes are too many")]
+    TooLong {
+        /// How many they are.
+        bytes: usize,
+    },
     /// There are more segments than [`Pointer::SEGMENTS_MAX`].
     #[error("{segments} segments are more than {}", Pointer::SEGMENTS_MAX)]
     TooManySegments {
@@ -233,14 +255,6 @@ pub(crate) fn array_index(segment: &str) -> Option<usize> {
     } else {
         None
     }
-}
-
-fn unescape(segment: &str) -> Cow<'_, str> {
-    if !segment.contains('~') {
-        return Cow::Borrowed(segment);
-    }
-    // In this order: `~01` is the text `~1`, not a slash (RFC 6901 section 4).
-    Cow::Owned(segment.replace("~1", "/").replace("~0", "~"))
 }
 
 fn push_escaped(text: &mut String, segment: &str) {

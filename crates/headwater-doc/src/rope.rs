@@ -1,9 +1,11 @@
 use std::ops::Range;
 
-use crate::chunked::{Chunk, Chunked};
+use crate::{
+    chunked::{Chunk, Chunked},
+    scan::plain_bytes,
+};
 
-/// A string of more than 14 bytes: one run of text while it is short, a tree of runs when it is long,
-/// so that an edit in a long text touches one run.
+/// A long string, as a tree of runs of text, so that an edit touches one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Rope {
     runs: Chunked<Run>,
@@ -38,12 +40,6 @@ impl Rope {
 
     pub(crate) fn runs(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.runs.chunks().map(|run| run.text.as_str())
-    }
-
-    /// The text, if it is one run.
-    pub(crate) fn as_str(&self) -> Option<&str> {
-        let (run, _) = self.runs.chunk_at(0)?;
-        (run.text.len() == self.bytes).then_some(run.text.as_str())
     }
 
     /// Replaces a range, given in scalars and inside the text, and returns what stood there.
@@ -150,6 +146,9 @@ pub(crate) enum Removed {
     Rope(Rope),
 }
 
+/// Bytes up to which a string is held in one piece, as long as a run of a longer one.
+pub(crate) const FLAT_BYTES_MAX: usize = Run::SIZE_MAX;
+
 /// A leaf of the tree.
 #[derive(Clone, Debug, Default)]
 struct Run {
@@ -188,6 +187,8 @@ impl Run {
 }
 
 impl Chunk for Run {
+    type Key = ();
+
     /// A copied run costs a memcpy of this; shorter ones would cost more headers than text.
     const SIZE_MAX: usize = 1_024;
 
@@ -198,6 +199,8 @@ impl Chunk for Run {
     fn size(&self) -> usize {
         self.text.len()
     }
+
+    fn first_key(&self) {}
 
     fn split_half(&mut self) -> Self {
         let mut middle = self.text.len() / 2;
@@ -223,13 +226,16 @@ impl Chunk for Run {
 
 /// How many bytes escaping adds to a text that is written as JSON (RFC 8259 section 7).
 pub(crate) fn escape_bytes(text: &str) -> usize {
-    text.bytes()
-        .map(|byte| match byte {
+    let mut rest = text.as_bytes();
+    let mut escapes = 0;
+    while let Some((byte, behind)) = rest.get(plain_bytes(rest)..).and_then(<[u8]>::split_first) {
+        escapes += match byte {
             b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0c | b'\r' => 1,
-            0x00..0x20 => 5,
-            _ => 0,
-        })
-        .sum()
+            _ => 5,
+        };
+        rest = behind;
+    }
+    escapes
 }
 
 fn common_scalars(

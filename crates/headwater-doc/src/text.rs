@@ -1,5 +1,7 @@
 use std::{borrow::Cow, fmt, ops::Range};
 
+use triomphe::ThinArc;
+
 use crate::rope::{Rope, escape_bytes};
 
 /// A string inside a document, to be read whole or run by run.
@@ -44,10 +46,10 @@ impl<'a> Text<'a> {
 
     /// The string, if it is held in one piece.
     #[must_use]
-    pub fn as_str(self) -> Option<&'a str> {
+    pub const fn as_str(self) -> Option<&'a str> {
         match self.0 {
             Repr::Flat(text) => Some(text),
-            Repr::Rope(rope) => rope.as_str(),
+            Repr::Rope(_) => None,
         }
     }
 
@@ -165,15 +167,39 @@ impl Short {
         })
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
     pub(crate) fn as_str(&self) -> &str {
-        self.bytes
-            .get(..usize::from(self.len))
-            .and_then(|bytes| std::str::from_utf8(bytes).ok())
-            .unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
     pub(crate) fn written_bytes(&self) -> usize {
         let text = self.as_str();
         text.len() + escape_bytes(text) + 2
     }
+}
+
+/// A string of more than 14 bytes in one piece.
+pub(crate) type Flat = ThinArc<FlatHeader, u8>;
+
+/// What is known of a flat string. Its bytes are UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FlatHeader {
+    /// What escaping adds to its bytes when it is written as JSON.
+    escapes: u32,
+}
+
+pub(crate) fn flat(text: &str) -> Flat {
+    let escapes = u32::try_from(escape_bytes(text)).unwrap_or(u32::MAX);
+    ThinArc::from_header_and_slice(FlatHeader { escapes }, text.as_bytes())
+}
+
+pub(crate) fn flat_str(flat: &Flat) -> &str {
+    std::str::from_utf8(&flat.slice).unwrap_or_default()
+}
+
+pub(crate) fn flat_written_bytes(flat: &Flat) -> usize {
+    flat.slice.len() + flat.header.header.escapes as usize + 2
 }

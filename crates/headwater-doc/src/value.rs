@@ -1,15 +1,17 @@
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{borrow::Cow, fmt, mem, str::FromStr};
 
 use triomphe::Arc;
 
 use crate::{
-    array::Array,
+    array::{Array, ArrayTree},
     limits::Limits,
+    name::{Name, NameList},
+    node::Node,
     number::{Number, NumberError},
-    object::Object,
+    object::{Names, Object, ObjectTree},
     parse::{ParseError, parse},
-    rope::{Removed, Rope},
-    text::{Short, Text},
+    rope::{FLAT_BYTES_MAX, Removed, Rope},
+    text::{Flat, Short, Text, flat, flat_str, flat_written_bytes},
     totals::Measure,
 };
 
@@ -43,9 +45,14 @@ pub(crate) enum Repr {
     Number(Number),
     /// Invariant: a string is `Short` exactly when it has at most [`Short::BYTES_MAX`] bytes.
     Short(Short),
+    /// Invariant: of more than that, and at most [`FLAT_BYTES_MAX`] bytes.
+    Flat(Flat),
+    /// Invariant: of more than [`FLAT_BYTES_MAX`] bytes.
     Rope(Arc<Rope>),
-    Array(Arc<Array>),
-    Object(Arc<Object>),
+    Array(Node<()>),
+    ArrayTree(Arc<ArrayTree>),
+    Object(Node<Names>),
+    ObjectTree(Arc<ObjectTree>),
 }
 
 const _: () = assert!(size_of::<Value>() == 16);
@@ -62,9 +69,9 @@ pub enum View<'a> {
     /// A string.
     String(Text<'a>),
     /// An array.
-    Array(&'a Array),
+    Array(Array<'a>),
     /// An object.
-    Object(&'a Object),
+    Object(Object<'a>),
 }
 
 impl Value {
@@ -92,8 +99,11 @@ impl Value {
             Repr::Number(number) => View::Number(number),
             Repr::Short(short) => View::String(Text::flat(short.as_str())),
             Repr::Rope(rope) => View::String(Text::rope(rope)),
-            Repr::Array(array) => View::Array(array),
-            Repr::Object(object) => View::Object(object),
+            Repr::Flat(flat) => View::String(Text::flat(flat_str(flat))),
+            Repr::Array(node) => View::Array(Array::flat(node)),
+            Repr::ArrayTree(tree) => View::Array(Array::tree(tree)),
+            Repr::Object(node) => View::Object(Object::flat(node)),
+            Repr::ObjectTree(tree) => View::Object(Object::tree(tree)),
         }
     }
 
@@ -162,18 +172,18 @@ impl Value {
 
     /// The array, if this is one.
     #[must_use]
-    pub fn as_array(&self) -> Option<&Array> {
-        match &self.0 {
-            Repr::Array(array) => Some(array),
+    pub fn as_array(&self) -> Option<Array<'_>> {
+        match self.view() {
+            View::Array(array) => Some(array),
             _ => None,
         }
     }
 
     /// The object, if this is one.
     #[must_use]
-    pub fn as_object(&self) -> Option<&Object> {
-        match &self.0 {
-            Repr::Object(object) => Some(object),
+    pub fn as_object(&self) -> Option<Object<'_>> {
+        match self.view() {
+            View::Object(object) => Some(object),
             _ => None,
         }
     }
@@ -183,20 +193,20 @@ impl Value {
     /// O(1).
     #[must_use]
     pub fn written_bytes(&self) -> u64 {
-        self.measure().bytes
+        u64::from(self.measure().bytes)
     }
 
     /// Values in the tree, this one included. O(1).
     #[must_use]
     pub fn nodes(&self) -> u64 {
-        self.measure().nodes
+        u64::from(self.measure().nodes)
     }
 
     /// Containers inside one another: 0 for a scalar, 1 for `[]`. O(1); it may overstate after the
     /// highest part of the tree was removed.
     #[must_use]
     pub fn height(&self) -> u32 {
-        self.measure().height
+        u32::from(self.measure().height)
     }
 
     /// Whether both are one and the same in memory or equal scalars: O(1), and never true of values
@@ -208,10 +218,13 @@ impl Value {
             (Repr::Bool(left), Repr::Bool(right)) => left == right,
             (Repr::Number(left), Repr::Number(right)) => left.identical(right),
             (Repr::Short(left), Repr::Short(right)) => left == right,
+            (Repr::Flat(left), Repr::Flat(right)) => left.as_ptr() == right.as_ptr(),
             (Repr::Rope(left), Repr::Rope(right)) => Arc::ptr_eq(left, right),
-            (Repr::Array(left), Repr::Array(right)) => Arc::ptr_eq(left, right),
-            (Repr::Object(left), Repr::Object(right)) => Arc::ptr_eq(left, right),
-            _ => false,
+            _ => match (self.view(), other.view()) {
+                (View::Array(left), View::Array(right)) => left.same(right),
+                (View::Object(left), View::Object(right)) => left.same(right),
+                _ => false,
+            },
         }
     }
 
@@ -234,11 +247,37 @@ impl Value {
         match &self.0 {
             Repr::Null | Repr::Bool(true) => Measure::scalar(4),
             Repr::Bool(false) => Measure::scalar(5),
-            Repr::Number(number) => Measure::scalar(number.written_bytes_max() as u64),
-            Repr::Short(short) => Measure::scalar(short.written_bytes() as u64),
-            Repr::Rope(rope) => Measure::scalar(rope.written_bytes() as u64),
-            Repr::Array(array) => array.measure(),
-            Repr::Object(object) => object.measure(),
+            Repr::Number(number) => Measure::scalar(number.written_bytes_max()),
+            Repr::Short(short) => Measure::scalar(short.written_bytes()),
+            Repr::Flat(flat) => Measure::scalar(flat_written_bytes(flat)),
+            Repr::Rope(rope) => Measure::scalar(rope.written_bytes()),
+            Repr::Array(node) => node.totals().measure(),
+            Repr::ArrayTree(tree) => tree.measure(),
+            Repr::Object(node) => node.totals().measure(),
+            Repr::ObjectTree(tree) => tree.measure(),
+        }
+    }
+
+    /// The child at a step, to be changed in place; what is shared on the way is copied. The caller
+    /// brings the totals up to date.
+    pub(crate) fn child_mut(&mut self, step: usize) -> Option<&mut Self> {
+        match &mut self.0 {
+            Repr::Array(node) => node.values_mut().get_mut(step),
+            Repr::Object(node) => node.values_mut().get_mut(step),
+            Repr::ArrayTree(tree) => Arc::make_mut(tree).child_mut(step),
+            Repr::ObjectTree(tree) => Arc::make_mut(tree).child_mut(step),
+            _ => None,
+        }
+    }
+
+    /// Lets a container's totals follow a child that was changed in place.
+    pub(crate) fn shift(&mut self, before: Measure, after: Measure) {
+        match &mut self.0 {
+            Repr::Array(node) => shift_node(node, before, after),
+            Repr::Object(node) => shift_node(node, before, after),
+            Repr::ArrayTree(tree) => Arc::make_mut(tree).shift(before, after),
+            Repr::ObjectTree(tree) => Arc::make_mut(tree).shift(before, after),
+            _ => {}
         }
     }
 
@@ -252,7 +291,7 @@ impl Value {
                 Removed::Text(text) => Self::from(text),
                 Removed::Rope(rope) => Self::from(rope),
             };
-            if rope.bytes() <= Short::BYTES_MAX {
+            if rope.bytes() <= FLAT_BYTES_MAX {
                 *self = Self::from(rope.slice(0..rope.scalars()));
             }
             return removed;
@@ -304,25 +343,28 @@ impl Value {
 fn equal(left: &Value, right: &Value, numbers: fn(&Number, &Number) -> bool) -> bool {
     let mut pairs = vec![(left, right)];
     while let Some((left, right)) = pairs.pop() {
+        if left.same(right) {
+            continue;
+        }
         match (left.view(), right.view()) {
-            (View::Null, View::Null) => {}
-            (View::Bool(left), View::Bool(right)) if left == right => {}
             (View::Number(left), View::Number(right)) if numbers(left, right) => {}
             (View::String(left), View::String(right)) if left == right => {}
-            (View::Array(a), View::Array(b)) if left.same(right) || a.len() == b.len() => {
-                if !left.same(right) {
-                    pairs.extend(a.iter().zip(b.iter()));
-                }
+            (View::Array(left), View::Array(right)) if left.len() == right.len() => {
+                pairs.extend(left.iter().zip(right.iter()));
             }
-            (View::Object(a), View::Object(b)) if left.same(right) || a.names_eq(b) => {
-                if !left.same(right) {
-                    pairs.extend(a.values().zip(b.values()));
-                }
+            (View::Object(left), View::Object(right)) if left.names_eq(right) => {
+                pairs.extend(left.values().zip(right.values()));
             }
             _ => return false,
         }
     }
     true
+}
+
+fn shift_node<H: Clone>(node: &mut Node<H>, before: Measure, after: Measure) {
+    let mut totals = node.totals();
+    totals.shift(before, after);
+    node.set_totals(totals);
 }
 
 impl From<bool> for Value {
@@ -362,55 +404,66 @@ impl TryFrom<f64> for Value {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Short::new(text).map_or_else(
-            || Self::from(Rope::new(text.to_owned())),
-            |short| Self(Repr::Short(short)),
-        )
+        Self(if let Some(short) = Short::new(text) {
+            Repr::Short(short)
+        } else if text.len() <= FLAT_BYTES_MAX {
+            Repr::Flat(flat(text))
+        } else {
+            Repr::Rope(Arc::new(Rope::new(text.to_owned())))
+        })
     }
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Self {
-        Short::new(&text).map_or_else(
-            || Self::from(Rope::new(text)),
-            |short| Self(Repr::Short(short)),
-        )
+        if text.len() <= FLAT_BYTES_MAX {
+            return Self::from(text.as_str());
+        }
+        Self(Repr::Rope(Arc::new(Rope::new(text))))
     }
 }
 
 impl From<Rope> for Value {
-    /// The caller knows that the rope is longer than [`Short::BYTES_MAX`], or pays for a look.
     fn from(rope: Rope) -> Self {
-        if rope.bytes() <= Short::BYTES_MAX {
-            return Self::from(rope.slice(0..rope.scalars()).as_str());
+        if rope.bytes() <= FLAT_BYTES_MAX {
+            return Self::from(rope.slice(0..rope.scalars()));
         }
         Self(Repr::Rope(Arc::new(rope)))
     }
 }
 
-impl From<Array> for Value {
-    fn from(array: Array) -> Self {
-        Self(Repr::Array(Arc::new(array)))
-    }
-}
-
-impl From<Object> for Value {
-    fn from(object: Object) -> Self {
-        Self(Repr::Object(Arc::new(object)))
+impl From<Vec<Self>> for Value {
+    /// Makes an array.
+    fn from(mut items: Vec<Self>) -> Self {
+        Self::array_from_tail(&mut items, 0)
     }
 }
 
 impl FromIterator<Self> for Value {
     /// Makes an array.
     fn from_iter<I: IntoIterator<Item = Self>>(items: I) -> Self {
-        Self::from(items.into_iter().collect::<Array>())
+        Self::from(items.into_iter().collect::<Vec<_>>())
     }
 }
 
-impl<N: Into<Box<str>>> FromIterator<(N, Self)> for Value {
+impl<N: AsRef<str>> FromIterator<(N, Self)> for Value {
     /// Makes an object; of a repeated name the last counts.
     fn from_iter<I: IntoIterator<Item = (N, Self)>>(members: I) -> Self {
-        Self::from(members.into_iter().collect::<Object>())
+        let members = members.into_iter();
+        let mut members: Vec<_> = members
+            .map(|(name, value)| (Name::from(name.as_ref()), value))
+            .collect();
+        // Stable, so that of equal names the last stays behind the others.
+        members.sort_by(|(left, _), (right, _)| left.cmp(right));
+        members.dedup_by(|(name, value), (kept_name, kept)| {
+            let repeated = name == kept_name;
+            if repeated {
+                mem::swap(kept, value);
+            }
+            repeated
+        });
+        let (names, mut values): (Vec<_>, Vec<_>) = members.into_iter().unzip();
+        Self::object_from_tail(Arc::new(NameList::new(names)), &mut values)
     }
 }
 

@@ -1,10 +1,13 @@
 use std::{
     fmt::{self, Write},
     hash::Hasher as _,
+    vec,
 };
 
 use crate::{
-    object::Object,
+    array::Elements,
+    object::{Members, Object},
+    scan::plain_bytes,
     text::Text,
     value::{Value, View},
 };
@@ -88,8 +91,10 @@ enum Style {
 
 /// A container that is being written: what is left of it.
 enum Open<'a> {
-    Array(Box<dyn Iterator<Item = &'a Value> + 'a>),
-    Object(Box<dyn Iterator<Item = (&'a str, &'a Value)> + 'a>),
+    Array(Elements<'a>),
+    Object(Members<'a>),
+    /// The members of an object whose canonical order is not the one that it is held in.
+    Sorted(vec::IntoIter<(&'a str, &'a Value)>),
 }
 
 /// Writes with a list of open containers, not by recursion: the depth is the input's.
@@ -110,12 +115,12 @@ fn write(root: &Value, out: &mut impl Write, style: Style) -> fmt::Result {
             View::Object(object) if object.is_empty() => out.write_str("{}")?,
             View::Array(array) => {
                 out.write_char('[')?;
-                open.push(Open::Array(Box::new(array.iter())));
+                open.push(Open::Array(Elements::new(array, 0)));
                 first = true;
             }
             View::Object(object) => {
                 out.write_char('{')?;
-                open.push(Open::Object(members(object, style)));
+                open.push(members(object, style));
                 first = true;
             }
         }
@@ -127,12 +132,14 @@ fn write(root: &Value, out: &mut impl Write, style: Style) -> fmt::Result {
             let next = match container {
                 Open::Array(items) => items.next().map(|value| (None, value)),
                 Open::Object(members) => members.next().map(|(name, value)| (Some(name), value)),
+                Open::Sorted(members) => members.next().map(|(name, value)| (Some(name), value)),
             };
             let Some((name, next)) = next else {
                 line(out, style, depth - 1)?;
-                out.write_char(match container {
-                    Open::Array(_) => ']',
-                    Open::Object(_) => '}',
+                out.write_char(if matches!(container, Open::Array(_)) {
+                    ']'
+                } else {
+                    '}'
                 })?;
                 open.pop();
                 first = false;
@@ -143,23 +150,28 @@ fn write(root: &Value, out: &mut impl Write, style: Style) -> fmt::Result {
             }
             line(out, style, depth)?;
             if let Some(name) = name {
-                write_text(Text::flat(name), out)?;
-                out.write_str(if style == Style::Pretty { ": " } else { ":" })?;
+                out.write_char('"')?;
+                write_escaped(name, out)?;
+                out.write_str(if style == Style::Pretty {
+                    "\": "
+                } else {
+                    "\":"
+                })?;
             }
             break next;
         };
     }
 }
 
-fn members(object: &Object, style: Style) -> Box<dyn Iterator<Item = (&str, &Value)> + '_> {
+fn members(object: Object<'_>, style: Style) -> Open<'_> {
     // UTF-8 sorts U+E000 to U+FFFF before U+10000 and above, UTF-16 with its surrogates after.
     let orders_differ = |name: &str| name.bytes().any(|byte| byte >= 0xee);
     if style == Style::Canonical && object.names().any(orders_differ) {
         let mut members: Vec<_> = object.iter().collect();
         members.sort_by(|(left, _), (right, _)| left.encode_utf16().cmp(right.encode_utf16()));
-        return Box::new(members.into_iter());
+        return Open::Sorted(members.into_iter());
     }
-    Box::new(object.iter())
+    Open::Object(Members::new(object, 0))
 }
 
 fn line(out: &mut impl Write, style: Style, depth: usize) -> fmt::Result {
@@ -182,26 +194,23 @@ pub(crate) fn write_text(text: Text<'_>, out: &mut impl Write) -> fmt::Result {
 }
 
 fn write_escaped(text: &str, out: &mut impl Write) -> fmt::Result {
-    let mut plain = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            0x08 => "\\b",
-            b'\t' => "\\t",
-            b'\n' => "\\n",
-            0x0c => "\\f",
-            b'\r' => "\\r",
-            0x00..0x20 => "",
-            _ => continue,
+    let mut rest = text;
+    loop {
+        let (plain, special) = rest.split_at(plain_bytes(rest.as_bytes()));
+        out.write_str(plain)?;
+        let Some(&byte) = special.as_bytes().first() else {
+            return Ok(());
         };
-        out.write_str(text.get(plain..at).unwrap_or_default())?;
-        if escape.is_empty() {
-            write!(out, "\\u{byte:04x}")?;
-        } else {
-            out.write_str(escape)?;
+        match byte {
+            b'"' => out.write_str("\\\"")?,
+            b'\\' => out.write_str("\\\\")?,
+            0x08 => out.write_str("\\b")?,
+            b'\t' => out.write_str("\\t")?,
+            b'\n' => out.write_str("\\n")?,
+            0x0c => out.write_str("\\f")?,
+            b'\r' => out.write_str("\\r")?,
+            byte => write!(out, "\\u{byte:04x}")?,
         }
-        plain = at + 1;
+        rest = special.get(1..).unwrap_or_default();
     }
-    out.write_str(text.get(plain..).unwrap_or_default())
 }

@@ -9,6 +9,8 @@ mod data;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod large;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod properties;

@@ -1,0 +1,439 @@
+//! The flat container: one allocation for count, totals, header and values.
+//!
+//! This is the only unsafe code of the crate. It pays: a record of some members is one allocation of
+//! 24 bytes and 16 a value, where an `Arc` of a struct with a `Vec` is two and takes 64 and 16, and a
+//! document of records is mostly such headers. `docs/PERFORMANCE.md` has the figures.
+#![expect(
+    unsafe_code,
+    reason = "a thin shared slice cannot be had in safe Rust; see the module's doc"
+)]
+
+use std::{
+    alloc::{self, Layout},
+    fmt,
+    marker::PhantomData,
+    process, ptr,
+    ptr::NonNull,
+    slice,
+    sync::atomic::{AtomicU32, Ordering, fence},
+};
+
+use crate::{
+    dismantle::{RECURSION_MAX, dismantle},
+    totals::Totals,
+    value::Value,
+};
+
+/// A shared list of values with a header `H`, behind one thin pointer.
+///
+/// Cloning it counts a reference; a writer makes sure that it holds the only one.
+pub(crate) struct Node<H> {
+    /// Invariant: from `allocate` or `resize`, for exactly `len` values, all of them initialised, until
+    /// the last `Node` of it is dropped. Mutated only through the only `Node` of it.
+    inner: NonNull<Inner<H>>,
+    owns: PhantomData<Inner<H>>,
+}
+
+#[repr(C)]
+struct Inner<H> {
+    count: AtomicU32,
+    bytes: u32,
+    nodes: u32,
+    height: u16,
+    len: u16,
+    header: H,
+    /// Where the values start; `len` of them.
+    values: [Value; 0],
+}
+
+// SAFETY: a `Node` is an `Arc` of a header and values: it hands out shared references to them from
+// any thread that has one, and drops them in whichever thread is the last.
+unsafe impl<H: Send + Sync> Send for Node<H> {}
+// SAFETY: as above.
+unsafe impl<H: Send + Sync> Sync for Node<H> {}
+
+impl<H> Node<H> {
+    /// Most values of a node: what its length is counted in.
+    pub(crate) const LEN_MAX: usize = u16::MAX as usize;
+
+    /// Makes a node of the values of a list from an index on, which are taken off the list.
+    ///
+    /// # Panics
+    ///
+    /// If they are more than [`LEN_MAX`](Self::LEN_MAX), or the index is past the end.
+    pub(crate) fn from_tail(
+        header: H,
+        totals: Totals,
+        values: &mut Vec<Value>,
+        from: usize,
+    ) -> Self {
+        let len = values.len() - from;
+        let node = Self::allocate(header, totals, len);
+        let tail = values.as_ptr().wrapping_add(from);
+        // SAFETY: `from` is within the list, so the source is its last `len` values; the target has
+        // room for them, was just allocated, and is not read before.
+        unsafe { ptr::copy_nonoverlapping(tail, node.place(0), len) };
+        // SAFETY: the values from there on have been moved out, and shortening needs no others.
+        unsafe { values.set_len(from) };
+        node
+    }
+
+    /// Allocates a node whose values are not initialised; each must be before anything reads them.
+    fn allocate(header: H, totals: Totals, len: usize) -> Self {
+        let layout = Self::layout(len);
+        // SAFETY: the layout is that of an `Inner`, which is not of size zero.
+        let memory = unsafe { alloc::alloc(layout) };
+        let Some(inner) = NonNull::new(memory.cast::<Inner<H>>()) else {
+            alloc::handle_alloc_error(layout);
+        };
+        let (bytes, nodes, height) = totals.to_parts();
+        let value = Inner {
+            count: AtomicU32::new(1),
+            bytes,
+            nodes,
+            height,
+            len: u16::try_from(len).unwrap_or(u16::MAX),
+            header,
+            values: [],
+        };
+        // SAFETY: the memory is ours alone, large enough and aligned for an `Inner`.
+        unsafe { inner.write(value) };
+        Self {
+            inner,
+            owns: PhantomData,
+        }
+    }
+
+    fn layout(len: usize) -> Layout {
+        assert!(len <= Self::LEN_MAX, "a flat container of {len} values");
+        let values = Layout::array::<Value>(len).unwrap_or(Layout::new::<()>());
+        // Invariant: the size of `Inner` is a multiple of its alignment, which is at least that of a
+        // value, so the values follow it without a gap.
+        Layout::new::<Inner<H>>()
+            .extend(values)
+            .map_or(Layout::new::<Inner<H>>(), |(layout, _)| layout)
+    }
+
+    fn inner(&self) -> &Inner<H> {
+        // SAFETY: by the invariant of `inner` it is initialised, and changed only by a `&mut self`.
+        unsafe { self.inner.as_ref() }
+    }
+
+    /// The caller must hold the only `Node` of it.
+    unsafe fn inner_mut(&mut self) -> &mut Inner<H> {
+        // SAFETY: the caller promises that no other `Node` reads it, and this one is borrowed.
+        unsafe { self.inner.as_mut() }
+    }
+
+    /// Where a value stands, or would.
+    const fn place(&self, index: usize) -> *mut Value {
+        // The values follow the `Inner` in the same allocation.
+        self.inner
+            .as_ptr()
+            .wrapping_add(1)
+            .cast::<Value>()
+            .wrapping_add(index)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.inner().len)
+    }
+
+    pub(crate) fn header(&self) -> &H {
+        &self.inner().header
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        let inner = self.inner();
+        Totals::from_parts(inner.bytes, inner.nodes, inner.height)
+    }
+
+    pub(crate) fn values(&self) -> &[Value] {
+        // SAFETY: the first `len` values are initialised, and changed only by a `&mut self`.
+        unsafe { slice::from_raw_parts(self.place(0), self.len()) }
+    }
+
+    pub(crate) fn ptr_eq(&self, other: &Self) -> bool {
+        self.inner == other.inner
+    }
+
+    /// Whether this is the only `Node` of it.
+    fn is_unique(&self) -> bool {
+        // Acquire, with the Release of the drop that left this one alone: what others read is read
+        // before this one writes. No new one can be made meanwhile, since only this one could be
+        // cloned and it is borrowed mutably by whoever wants to write.
+        self.inner().count.load(Ordering::Acquire) == 1
+    }
+
+    /// Takes the values of a node that nobody else holds; none of a shared one.
+    pub(crate) fn take_unique(&mut self) -> Vec<Value> {
+        if !self.is_unique() {
+            return Vec::new();
+        }
+        let len = self.len();
+        // SAFETY: it is unique. Before the values are read out it says that it has none.
+        unsafe { self.inner_mut() }.len = 0;
+        let mut values = Vec::with_capacity(len);
+        // SAFETY: `len` initialised values, which the node no longer counts as its own, move to fresh
+        // memory with room for them.
+        unsafe { ptr::copy_nonoverlapping(self.place(0), values.as_mut_ptr(), len) };
+        // SAFETY: that many were just moved in.
+        unsafe { values.set_len(len) };
+        self.resize(len, 0);
+        values
+    }
+
+    /// Gives the allocation, which is for `from` values, room for `to`. It must be unique.
+    fn resize(&mut self, from: usize, to: usize) {
+        let (old, new) = (Self::layout(from), Self::layout(to));
+        // SAFETY: allocated with the old layout; the new size is not zero, and was rounded by
+        // `Layout` without overflow.
+        let memory = unsafe { alloc::realloc(self.inner.as_ptr().cast(), old, new.size()) };
+        let Some(inner) = NonNull::new(memory.cast()) else {
+            alloc::handle_alloc_error(new);
+        };
+        self.inner = inner;
+    }
+}
+
+impl<H: Clone> Node<H> {
+    /// Makes sure that nobody else holds the node, by copying it if somebody does.
+    fn make_unique(&mut self) {
+        if !self.is_unique() {
+            let mut values = self.values().to_vec();
+            *self = Self::from_tail(self.header().clone(), self.totals(), &mut values, 0);
+        }
+    }
+
+    /// The values, to be changed in place.
+    pub(crate) fn values_mut(&mut self) -> &mut [Value] {
+        self.make_unique();
+        // SAFETY: it is unique, the first `len` values are initialised, and the node is borrowed.
+        unsafe { slice::from_raw_parts_mut(self.place(0), self.len()) }
+    }
+
+    /// The header, to be changed in place.
+    pub(crate) fn header_mut(&mut self) -> &mut H {
+        self.make_unique();
+        // SAFETY: it is unique.
+        unsafe { &mut self.inner_mut().header }
+    }
+
+    pub(crate) fn set_totals(&mut self, totals: Totals) {
+        self.make_unique();
+        // SAFETY: it is unique.
+        let inner = unsafe { self.inner_mut() };
+        (inner.bytes, inner.nodes, inner.height) = totals.to_parts();
+    }
+
+    /// Inserts a value.
+    ///
+    /// # Panics
+    ///
+    /// If the index is past the end, or the node is as long as it can be.
+    pub(crate) fn insert(&mut self, index: usize, value: Value) {
+        let len = self.len();
+        assert!(index <= len, "insertion at {index} of {len}");
+        self.make_unique();
+        self.resize(len, len + 1);
+        // SAFETY: there is room for one more value, so both runs lie inside the allocation.
+        unsafe { ptr::copy(self.place(index), self.place(index + 1), len - index) };
+        // SAFETY: the place was just moved out of; it is written without dropping what was there.
+        unsafe { self.place(index).write(value) };
+        // SAFETY: it is unique; all of `len + 1` values are initialised.
+        unsafe { self.inner_mut() }.len += 1;
+    }
+
+    /// Removes a value.
+    ///
+    /// # Panics
+    ///
+    /// If there is none at the index.
+    pub(crate) fn remove(&mut self, index: usize) -> Value {
+        let len = self.len();
+        assert!(index < len, "removal at {index} of {len}");
+        self.make_unique();
+        // SAFETY: it is unique. From here on the last place no longer counts as a value.
+        unsafe { self.inner_mut() }.len -= 1;
+        // SAFETY: the value at the index is initialised, and its place is overwritten or given up.
+        let removed = unsafe { self.place(index).read() };
+        // SAFETY: both runs are inside what was initialised.
+        unsafe { ptr::copy(self.place(index + 1), self.place(index), len - index - 1) };
+        self.resize(len, len - 1);
+        removed
+    }
+}
+
+impl<H> Clone for Node<H> {
+    fn clone(&self) -> Self {
+        // Relaxed: whoever clones has one already, so nothing is read through the new one that could
+        // not be read through the old.
+        let count = self.inner().count.fetch_add(1, Ordering::Relaxed);
+        if count > u32::MAX / 2 {
+            // Two billion clones in memory at once cannot be; some must have been forgotten.
+            process::abort();
+        }
+        Self {
+            inner: self.inner,
+            owns: PhantomData,
+        }
+    }
+}
+
+impl<H> Drop for Node<H> {
+    fn drop(&mut self) {
+        // Release, with the fence below and the load in `is_unique`: what was read through this one is
+        // read before another writes or frees.
+        if self.inner().count.fetch_sub(1, Ordering::Release) != 1 {
+            return;
+        }
+        fence(Ordering::Acquire);
+        if u32::from(self.inner().height) >= RECURSION_MAX {
+            // The count is 0, and nobody else can raise it: for `take_unique` it must be 1.
+            self.inner().count.store(1, Ordering::Relaxed);
+            dismantle(self.take_unique());
+        }
+        let layout = Self::layout(self.len());
+        // SAFETY: this was the last one; what it still counts as its values is initialised.
+        unsafe {
+            ptr::drop_in_place(ptr::slice_from_raw_parts_mut(self.place(0), self.len()));
+        }
+        // SAFETY: the pointer is to an initialised `Inner`.
+        let header = unsafe { &raw mut (*self.inner.as_ptr()).header };
+        // SAFETY: this was the last one, and the header is dropped once.
+        unsafe { ptr::drop_in_place(header) };
+        // SAFETY: allocated with this layout, and not used again.
+        unsafe { alloc::dealloc(self.inner.as_ptr().cast(), layout) };
+    }
+}
+
+impl<H: fmt::Debug> fmt::Debug for Node<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.values()).finish()
+    }
+}
+
+const _: () = assert!(size_of::<Inner<()>>() == 16 && align_of::<Inner<()>>() == 8);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn node(values: &[u32]) -> Node<Arc<str>> {
+        let mut list = vec![Value::NULL];
+        list.extend(values.iter().map(|&value| Value::from(value)));
+        let node = Node::from_tail(Arc::from("header"), Totals::default(), &mut list, 1);
+        assert_eq!(list, [Value::NULL]);
+        node
+    }
+
+    fn numbers(node: &Node<Arc<str>>) -> Vec<u64> {
+        node.values().iter().filter_map(Value::as_u64).collect()
+    }
+
+    #[test]
+    fn values_are_inserted_and_removed_at_every_place() {
+        for at in 0..=3 {
+            let mut changed = node(&[10, 20, 30]);
+            changed.insert(at, Value::from("a string of more than fourteen bytes"));
+            assert_eq!((changed.len(), numbers(&changed)), (4, vec![10, 20, 30]));
+            let removed = changed.remove(at);
+            assert!(removed.as_str().is_some());
+            assert_eq!(numbers(&changed), [10, 20, 30]);
+        }
+        let mut emptied = node(&[1]);
+        emptied.remove(0);
+        assert_eq!(emptied.len(), 0);
+        emptied.insert(0, Value::from(2));
+        assert_eq!(numbers(&emptied), [2]);
+    }
+
+    #[test]
+    fn a_clone_is_untouched_by_every_kind_of_write() {
+        let original = node(&[1, 2]);
+        let mut inserted = original.clone();
+        inserted.insert(1, Value::from(9));
+        let mut removed = original.clone();
+        removed.remove(0);
+        let mut changed = original.clone();
+        changed.values_mut()[0] = Value::from(7);
+        let mut headed = original.clone();
+        *headed.header_mut() = Arc::from("other");
+        let mut counted = original.clone();
+        let mut totals = Totals::default();
+        totals.add(Value::from(1).measure(), 0);
+        counted.set_totals(totals);
+        assert_eq!(numbers(&original), [1, 2]);
+        assert_eq!(&**original.header(), "header");
+        assert_eq!(original.totals(), Totals::default());
+        assert_eq!(numbers(&inserted), [1, 9, 2]);
+        assert_eq!(numbers(&removed), [2]);
+        assert_eq!(numbers(&changed), [7, 2]);
+        assert_eq!(counted.totals(), totals);
+    }
+
+    #[test]
+    fn a_unique_node_is_written_in_place() {
+        let mut unique = node(&[1, 2]);
+        let place = unique.values().as_ptr();
+        unique.values_mut()[0] = Value::from(5);
+        assert_eq!(unique.values().as_ptr(), place);
+        let clone = unique.clone();
+        assert!(unique.ptr_eq(&clone));
+        unique.values_mut()[0] = Value::from(6);
+        assert!(!unique.ptr_eq(&clone));
+    }
+
+    #[test]
+    fn values_are_taken_only_of_a_node_that_nobody_else_holds() {
+        let mut unique = node(&[1, 2]);
+        let clone = unique.clone();
+        assert_eq!(unique.take_unique(), []);
+        drop(clone);
+        assert_eq!(unique.take_unique().len(), 2);
+        assert_eq!(unique.len(), 0);
+    }
+
+    #[test]
+    fn high_values_are_dropped_by_a_list_whoever_holds_the_last_of_them() {
+        let high = |height: u32| {
+            let nest = |value, _| {
+                [value, Value::from("more than fourteen bytes of text")]
+                    .into_iter()
+                    .collect()
+            };
+            (0..height).fold(Value::NULL, nest)
+        };
+        let value = high(3 * RECURSION_MAX);
+        let inner = value.as_array().and_then(|array| array.get(0)).cloned();
+        drop(value);
+        assert_eq!(
+            inner.as_ref().map(Value::height),
+            Some(3 * RECURSION_MAX - 1)
+        );
+        drop(inner);
+    }
+
+    #[test]
+    fn threads_share_and_drop_nodes() {
+        let shared = node(&[1, 2, 3]);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let mut mine = shared.clone();
+                scope.spawn(move || {
+                    for round in 0..50 {
+                        let other = mine.clone();
+                        mine.values_mut()[0] = Value::from(round);
+                        drop(other);
+                        mine.insert(1, Value::from("text that is held on the heap, counted"));
+                        mine.remove(1);
+                    }
+                    assert_eq!(mine.len(), 3);
+                });
+            }
+        });
+        assert_eq!(numbers(&shared), [1, 2, 3]);
+    }
+}

@@ -1,0 +1,279 @@
+use std::borrow::Cow;
+
+use crate::{
+    limits::Limits,
+    parse::{ParseError, Parser},
+    patch::{Extensions, Operation, Patch},
+    pointer::{Pointer, PointerError},
+    value::{Value, View},
+};
+
+/// Why a text or value is no patch. The fault is the sender's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidPatch {
+    /// The text is no JSON.
+    #[error(transparent)]
+    Text(#[from] ParseError),
+    /// The JSON is not an array.
+    #[error("a patch is an array of operations")]
+    NotAnArray,
+    /// An element of it is no operation.
+    #[error("operation {operation}: {reason}")]
+    Operation {
+        /// Its index in the patch, from 0.
+        operation: usize,
+        /// What is wrong with it.
+        reason: InvalidOperation,
+    },
+}
+
+/// What is wrong with an operation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidOperation {
+    /// It is not an object.
+    #[error("not an object")]
+    NotAnObject,
+    /// A member that it needs is not there.
+    #[error("no member {member:?}")]
+    Missing {
+        /// The member's name.
+        member: &'static str,
+    },
+    /// A member is of another type.
+    #[error("{member:?} is not {expected}")]
+    WrongType {
+        /// The member's name.
+        member: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A path is no JSON Pointer.
+    #[error("{member:?} {error}")]
+    BadPointer {
+        /// The member's name.
+        member: &'static str,
+        /// What is wrong with it.
+        error: PointerError,
+    },
+    /// There is no such operation.
+    #[error("unknown operation {op:?}")]
+    UnknownOperation {
+        /// What stands in `op`, its first 64 bytes or so.
+        op: String,
+    },
+    /// It is an extension that is not allowed here.
+    #[error("the extension {op:?} is not allowed here")]
+    ExtensionOff {
+        /// The operation.
+        op: &'static str,
+    },
+}
+
+/// Reads a patch from text, without a value of the whole between.
+pub(crate) fn read_text(
+    text: &[u8],
+    limits: &Limits,
+    extensions: Extensions,
+) -> Result<Patch, InvalidPatch> {
+    // An operation is a container around its value.
+    let limits = Limits {
+        depth: limits.depth.saturating_add(1),
+        ..*limits
+    };
+    let mut parser = Parser::new(text, &limits)?;
+    parser.skip_blanks();
+    if parser.peek() != Some(b'[') {
+        parser.document()?;
+        parser.end()?;
+        return Err(InvalidPatch::NotAnArray);
+    }
+    parser.step();
+    parser.skip_blanks();
+    let mut operations = Vec::new();
+    while !parser.eat(b']') {
+        if !operations.is_empty() {
+            if !parser.eat(b',') {
+                return Err(parser.expected("',' or ']'").into());
+            }
+            parser.skip_blanks();
+        }
+        let operation = read_operation(&mut parser, extensions, operations.len())?;
+        operations.push(operation);
+        parser.skip_blanks();
+    }
+    parser.end()?;
+    Ok(Patch::from(operations))
+}
+
+fn read_operation(
+    parser: &mut Parser<'_>,
+    extensions: Extensions,
+    operation: usize,
+) -> Result<Operation, InvalidPatch> {
+    let start = parser.mark();
+    if let Some(Ok(read)) = read_fields(parser).map(|fields| fields.into_operation(extensions)) {
+        return Ok(read);
+    }
+    // Whatever is unusual is read again as any other value: that finds what is wrong with it, or that
+    // it only has members more than it needs.
+    parser.back_to(start);
+    let value = parser.document()?;
+    read_value(&value, extensions).map_err(|reason| InvalidPatch::Operation { operation, reason })
+}
+
+/// Reads an operation of which every member is known, of its type, and there once.
+fn read_fields<'a>(parser: &mut Parser<'a>) -> Option<Fields<'a>> {
+    let mut fields = Fields::default();
+    if !parser.eat(b'{') {
+        return None;
+    }
+    loop {
+        let name = parser.name().ok()?;
+        parser.skip_blanks();
+        let repeated = match &*name {
+            "op" => fields.op.replace(parser.text().ok()?).is_some(),
+            "path" => fields.path.replace(parser.text().ok()?).is_some(),
+            "from" => fields.from.replace(parser.text().ok()?).is_some(),
+            "value" => fields.value.replace(parser.inner_value()?).is_some(),
+            "by" => fields.by.replace(parser.inner_value()?).is_some(),
+            "index" => fields.index.replace(parser.inner_value()?).is_some(),
+            "remove" => fields.remove.replace(parser.inner_value()?).is_some(),
+            "insert" => fields.insert.replace(parser.inner_value()?).is_some(),
+            _ => return None,
+        };
+        parser.skip_blanks();
+        if repeated {
+            return None;
+        }
+        if parser.eat(b'}') {
+            return Some(fields);
+        }
+        if !parser.eat(b',') {
+            return None;
+        }
+    }
+}
+
+/// Reads an operation from the object that stands for it.
+pub(crate) fn read_value(
+    value: &Value,
+    extensions: Extensions,
+) -> Result<Operation, InvalidOperation> {
+    let object = value.as_object().ok_or(InvalidOperation::NotAnObject)?;
+    let text = |member: &'static str| match object.get(member).map(Value::view) {
+        None => Ok(None),
+        Some(View::String(text)) => Ok(Some(text.to_cow())),
+        Some(_) => Err(InvalidOperation::WrongType {
+            member,
+            expected: "a string",
+        }),
+    };
+    let op = text("op")?;
+    // What the operation does not use may be of any type.
+    let from = match op.as_deref() {
+        Some("move" | "copy") => text("from")?,
+        _ => None,
+    };
+    let fields = Fields {
+        op,
+        path: text("path")?,
+        from,
+        value: object.get("value").cloned(),
+        by: object.get("by").cloned(),
+        index: object.get("index").cloned(),
+        remove: object.get("remove").cloned(),
+        insert: object.get("insert").cloned(),
+    };
+    fields.into_operation(extensions)
+}
+
+/// The members of an operation, as far as any operation uses them.
+#[derive(Default)]
+struct Fields<'a> {
+    op: Option<Cow<'a, str>>,
+    path: Option<Cow<'a, str>>,
+    from: Option<Cow<'a, str>>,
+    value: Option<Value>,
+    by: Option<Value>,
+    index: Option<Value>,
+    remove: Option<Value>,
+    insert: Option<Value>,
+}
+
+impl Fields<'_> {
+    fn into_operation(self, extensions: Extensions) -> Result<Operation, InvalidOperation> {
+        let off = |op| Err(InvalidOperation::ExtensionOff { op });
+        let op = self.op.ok_or(InvalidOperation::Missing { member: "op" })?;
+        let path = || pointer("path", self.path.as_deref());
+        let from = || pointer("from", self.from.as_deref());
+        Ok(match &*op {
+            "add" => Operation::Add {
+                path: path()?,
+                value: there("value", self.value)?,
+            },
+            "remove" => Operation::Remove { path: path()? },
+            "replace" => Operation::Replace {
+                path: path()?,
+                value: there("value", self.value)?,
+            },
+            "move" => Operation::Move {
+                from: from()?,
+                path: path()?,
+            },
+            "copy" => Operation::Copy {
+                from: from()?,
+                path: path()?,
+            },
+            "test" => Operation::Test {
+                path: path()?,
+                value: there("value", self.value)?,
+            },
+            "increment" if !extensions.increment => return off("increment"),
+            "increment" => Operation::Increment {
+                path: path()?,
+                by: match there("by", self.by)?.as_number() {
+                    Some(number) => number.clone(),
+                    None => {
+                        return Err(InvalidOperation::WrongType {
+                            member: "by",
+                            expected: "a number",
+                        });
+                    }
+                },
+            },
+            "splice" if !extensions.splice => return off("splice"),
+            "splice" => Operation::Splice {
+                path: path()?,
+                index: count("index", self.index)?,
+                remove: count("remove", self.remove)?,
+                insert: there("insert", self.insert)?,
+            },
+            unknown => {
+                return Err(InvalidOperation::UnknownOperation {
+                    op: unknown.chars().take(64).collect(),
+                });
+            }
+        })
+    }
+}
+
+fn there<T>(member: &'static str, field: Option<T>) -> Result<T, InvalidOperation> {
+    field.ok_or(InvalidOperation::Missing { member })
+}
+
+fn pointer(member: &'static str, field: Option<&str>) -> Result<Pointer, InvalidOperation> {
+    Pointer::parse(there(member, field)?)
+        .map_err(|error| InvalidOperation::BadPointer { member, error })
+}
+
+fn count(member: &'static str, field: Option<Value>) -> Result<usize, InvalidOperation> {
+    there(member, field)?
+        .as_u64()
+        .and_then(|count| usize::try_from(count).ok())
+        .ok_or(InvalidOperation::WrongType {
+            member,
+            expected: "a count",
+        })
+}

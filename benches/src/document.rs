@@ -107,6 +107,14 @@ pub fn player_hp(number: usize) -> Pointer {
         .fold(Pointer::root(), |path, segment| path.child(segment))
 }
 
+/// Where the experience of one of a room's players is: a number at depth 3.
+#[must_use]
+pub fn player_experience(number: usize) -> Pointer {
+    ["players", &name(number), "experience"]
+        .into_iter()
+        .fold(Pointer::root(), |path, segment| path.child(segment))
+}
+
 fn name(number: usize) -> String {
     format!("p{number:06}")
 }
@@ -150,10 +158,13 @@ mod tests {
     }
 
     #[test]
-    fn hit_points_are_where_the_pointers_lead() {
+    fn numbers_are_where_the_pointers_lead() {
         let alone = player(5).at(&Pointer::parse(PLAYER_HP).unwrap()).cloned();
         let room = room(10);
         assert!(alone.is_some());
         assert_eq!(room.at(&player_hp(5)), alone.as_ref());
+        let experience = player(5).at(&"/experience".parse().unwrap()).cloned();
+        assert!(experience.is_some());
+        assert_eq!(room.at(&player_experience(5)), experience.as_ref());
     }
 }

@@ -6,6 +6,6 @@ mod document;
 mod traffic;
 
 pub use crate::{
-    document::{PLAYER_HP, ROOM_PLAYERS_1MB, player, player_hp, room},
+    document::{PLAYER_HP, ROOM_PLAYERS_1MB, player, player_experience, player_hp, room},
     traffic::{Client, in_reversed_windows, replace, shard_with},
 };

@@ -1,6 +1,6 @@
 use std::ops::AddAssign;
 
-/// What became of the batches handed in, counted since the start. Promise P4 of the design:
+/// What became of the batches handed in, counted since the start. Promise P4:
 /// `received = applied + rejected + duplicate + held + told`, at every step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

@@ -59,7 +59,7 @@ pub struct Squash {
 }
 
 impl Document {
-    /// Decides what a subscriber gets: the table of the design's section 7, its rows in order.
+    /// Decides what a subscriber gets: the table of `docs/ARCHITECTURE.md`, its rows in order.
     pub(crate) fn next(&self, cursor: &Cursor) -> Next {
         let Some(held) = cursor.position else {
             return Next::Frame(self.snapshot_frame(SnapshotReason::Initial));

@@ -28,7 +28,7 @@ pub struct Submission {
     pub patch: Arc<Patch>,
 }
 
-/// What became of a batch that was handed in: P4 of the design, each batch ends in one of these.
+/// What became of a batch that was handed in: each ends in one of these (promise P4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It was applied and made this version. Its seq is consumed.

@@ -219,7 +219,7 @@ impl NaiveText {
 
     fn compare_array(
         &self,
-        got: Option<&Array>,
+        got: Option<Array<'_>>,
         edits: &[Edit],
         whole: bool,
     ) -> Result<(), (String, String)> {

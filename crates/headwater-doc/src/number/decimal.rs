@@ -1,0 +1,111 @@
+/// A number as sign, digits and exponent, for texts that fit no double.
+#[derive(Debug)]
+pub(crate) struct Decimal<'a> {
+    negative: bool,
+    /// Invariant: begins and ends with a digit other than 0; may hold the point, which means
+    /// nothing here. Empty for zero.
+    pub(crate) digits: &'a str,
+    exponent: Exponent,
+}
+
+impl<'a> Decimal<'a> {
+    /// Takes apart a text that follows the grammar.
+    #[expect(
+        clippy::cast_possible_wrap,
+        reason = "no text is longer than isize::MAX"
+    )]
+    pub(crate) fn of(text: &'a str) -> Self {
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let unsigned = mantissa.trim_start_matches('-');
+        let point = unsigned.find('.').unwrap_or(unsigned.len());
+        let first = unsigned.find(|c| matches!(c, '1'..='9')).unwrap_or(0);
+        let places_left = point as i64 - first as i64;
+        Self {
+            negative: mantissa.starts_with('-'),
+            digits: unsigned.trim_matches(['0', '.']),
+            exponent: Exponent::new(exponent, places_left - i64::from(first < point)),
+        }
+    }
+
+    fn bare_digits(&self) -> impl Iterator<Item = char> {
+        self.digits.chars().filter(|c| *c != '.')
+    }
+
+    /// Spells `d.ddde+N`, or `de+N` for a single digit.
+    pub(crate) fn scientific(&self) -> String {
+        let mut text = String::with_capacity(self.digits.len() + self.exponent.magnitude.len() + 4);
+        if self.negative {
+            text.push('-');
+        }
+        let mut digits = self.bare_digits();
+        text.push(digits.next().unwrap_or('0'));
+        let mut rest = digits.peekable();
+        if rest.peek().is_some() {
+            text.push('.');
+            text.extend(rest);
+        }
+        text.push('e');
+        text.push(if self.exponent.negative { '-' } else { '+' });
+        let magnitude = self.exponent.magnitude.iter();
+        text.extend(magnitude.copied().map(char::from));
+        text
+    }
+}
+
+impl PartialEq for Decimal<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.negative == other.negative
+            && self.exponent == other.exponent
+            && self.bare_digits().eq(other.bare_digits())
+    }
+}
+
+/// The power of ten of a number's first digit, itself in decimal digits: it has no bound.
+#[derive(Debug, PartialEq)]
+struct Exponent {
+    /// Invariant: false for zero.
+    negative: bool,
+    /// Invariant: ASCII digits, without leading zeros.
+    magnitude: Vec<u8>,
+}
+
+impl Exponent {
+    /// Adds the exponent as written and the shift that the position of the first digit makes.
+    fn new(text: &str, shift: i64) -> Self {
+        let written = text.parse::<i64>().ok();
+        if let Some(sum) = written.and_then(|written| written.checked_add(shift)) {
+            return Self {
+                negative: sum < 0,
+                magnitude: sum.unsigned_abs().to_string().into_bytes(),
+            };
+        }
+        // What is written has 19 digits at least, and the shift is less than the length of a text
+        // in memory: so the sum keeps its sign, and carries one digit at most.
+        let negative = text.starts_with('-');
+        let mut magnitude = text.trim_start_matches(['+', '-', '0']).as_bytes().to_vec();
+        let mut carry = if negative { -shift } else { shift };
+        for digit in magnitude.iter_mut().rev() {
+            let sum = i64::from(*digit - b'0') + carry;
+            *digit = ascii_digit(sum.rem_euclid(10));
+            carry = sum.div_euclid(10);
+        }
+        if carry > 0 {
+            magnitude.insert(0, ascii_digit(carry));
+        }
+        let zeros = magnitude.iter().take_while(|digit| **digit == b'0').count();
+        magnitude.drain(..zeros);
+        Self {
+            negative,
+            magnitude,
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the caller has a digit"
+)]
+fn ascii_digit(digit: i64) -> u8 {
+    b'0' + digit as u8
+}

@@ -40,10 +40,9 @@ struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// Only the suites whose name contains this: snapshots, replacements, commits, batches, arrays,
-    /// patch-text, text, differences, memory, real-memory, recording.
-    #[arg(long, value_name = "NAME", default_value = "")]
-    only: String,
+    /// One suite only.
+    #[arg(long, value_parser = SUITES.map(|(name, _)| name))]
+    only: Option<String>,
 
     /// Writes the figures to a file, too.
     #[arg(long, value_name = "FILE")]
@@ -76,7 +75,7 @@ fn main() -> io::Result<()> {
     };
     let mut rows = Vec::new();
     for (name, suite) in SUITES {
-        if name.contains(&args.only) {
+        if args.only.as_deref().is_none_or(|only| only == name) {
             let more = suite(effort)?;
             if more.is_empty() {
                 writeln!(io::stderr(), "{name} skipped: no test data")?;

@@ -46,23 +46,7 @@ impl fmt::Display for Report {
         }
         for row in &self.rows {
             for (index, figure) in row.figures.iter().enumerate() {
-                let number = |number| format_number(row.unit, number);
-                table.add_row([
-                    if index == 0 {
-                        row.work.clone()
-                    } else {
-                        String::new()
-                    },
-                    figure.contestant.to_owned(),
-                    number(figure.median),
-                    number(figure.min),
-                    number(figure.max),
-                    if index == 0 {
-                        String::new()
-                    } else {
-                        format_number(Unit::Times, row.ratio(figure))
-                    },
-                ]);
+                table.add_row(cells(row, figure, index == 0));
             }
         }
         writeln!(f, "{table}")?;
@@ -81,6 +65,32 @@ impl fmt::Display for Report {
         }
         writeln!(f, ".")
     }
+}
+
+/// The first of a row's figures, which is ours, also says what the work is.
+fn cells(row: &Row, figure: &Figure, first: bool) -> [String; 6] {
+    let number = |number| format_number(row.unit, number);
+    let spread = |bound| {
+        if figure.min < figure.max {
+            number(bound)
+        } else {
+            String::new()
+        }
+    };
+    let (work, ratio) = if first {
+        (row.work.clone(), String::new())
+    } else {
+        let ratio = format_number(Unit::Times, row.ratio(figure));
+        (String::new(), ratio)
+    };
+    [
+        work,
+        figure.contestant.to_owned(),
+        number(figure.median),
+        spread(figure.min),
+        spread(figure.max),
+        ratio,
+    ]
 }
 
 fn row_to_json(row: &Row) -> Value {

@@ -15,6 +15,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Patch(PatchArgs),
+    Merge(MergeArgs),
     Diff(DiffArgs),
     Canon(CanonArgs),
     Replay(ReplayArgs),
@@ -39,6 +40,23 @@ pub(crate) struct PatchArgs {
     /// Allows the operations splice and increment, which are not in RFC 6902.
     #[arg(long)]
     pub(crate) extensions: bool,
+}
+
+/// Applies a JSON Merge Patch (RFC 7396) to a document and prints the result.
+///
+/// It prints the canonical form (RFC 8785) and a newline.
+#[derive(Debug, Args)]
+#[command(after_help = MERGE_HELP)]
+pub(crate) struct MergeArgs {
+    /// The document; - is standard input.
+    pub(crate) doc: PathBuf,
+
+    /// The merge patch; - is standard input.
+    pub(crate) patch: PathBuf,
+
+    /// Indents the output by two spaces a level.
+    #[arg(long)]
+    pub(crate) pretty: bool,
 }
 
 /// Prints a JSON Patch (RFC 6902) that makes the new document of the old one.
@@ -173,6 +191,7 @@ impl Cli {
     fn check(&self) -> Result<(), clap::Error> {
         let (name, inputs): (_, [&Path; 2]) = match &self.command {
             Command::Patch(args) => ("patch", [&args.doc, &args.patch]),
+            Command::Merge(args) => ("merge", [&args.doc, &args.patch]),
             Command::Diff(args) => ("diff", [&args.old, &args.new]),
             Command::Canon(_) | Command::Replay(_) => return Ok(()),
         };
@@ -216,6 +235,11 @@ const PATCH_HELP: &str = "\
 Examples:
   headwater patch board.json change.json
   headwater diff old.json new.json | headwater patch old.json -";
+
+const MERGE_HELP: &str = "\
+Examples:
+  headwater merge settings.json change.json
+  echo '{\"volume\":null}' | headwater merge settings.json - --pretty";
 
 const DIFF_HELP: &str = "\
 Examples:

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &CanonArgs) -> Result<(), Failure> {
 }
 
 /// The SHA-256 of a value's canonical form, in lowercase hexadecimal digits.
-fn sha256(value: &Value) -> String {
+pub(crate) fn sha256(value: &Value) -> String {
     let mut hasher = Hasher(Sha256::new());
     // Writing to a hasher cannot fail.
     let _infallible = value.write_canonical(&mut hasher);

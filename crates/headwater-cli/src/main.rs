@@ -9,6 +9,7 @@ mod canon;
 mod diff;
 mod failure;
 mod input;
+mod merge;
 mod output;
 mod patch;
 mod replay;
@@ -20,6 +21,7 @@ use crate::args::Command;
 fn main() -> ExitCode {
     let result = match args::parse().command {
         Command::Patch(args) => patch::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Canon(args) => canon::run(&args),
         Command::Replay(args) => replay::run(&args),

@@ -114,7 +114,7 @@ fn verdict(converged: usize, failures: &[String], args: &ReplayArgs) -> String {
         )
     } else {
         format!(
-            "DIVERGED: {} of {all} replayed (seed {})",
+            "FAILED: {} of {all} replayed (seed {})",
             failures.len(),
             args.seed
         )

@@ -1,7 +1,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use ahash::AHashMap;
-use headwater_doc::{LimitExceeded, Patch, PatchError, Value};
+use headwater_doc::{LimitExceeded, Operation, Patch, PatchError, Value};
 use slab::Slab;
 
 use crate::{
@@ -72,8 +72,35 @@ struct HeldBatch {
 /// hundred of them at most; fewer would only mean more turns.
 const TURN_BATCHES_MAX: usize = 64;
 
-/// Bytes that a held batch takes beyond its text: its nodes and its places in the buffer's indexes.
+/// Bytes that a held batch takes beyond its operations: its places in the buffer's indexes.
 const HELD_BYTES: usize = 256;
+
+/// Bytes that an operation takes beyond its text, without its value.
+const HELD_OPERATION_BYTES: usize = 128;
+
+/// Bytes that a value takes beyond its text, about: as much as an empty container does. Text alone would
+/// let a batch of `[[],[],…]` take sixteen times what it is charged.
+const HELD_NODE_BYTES: usize = 48;
+
+/// What a batch is charged while it is held.
+fn held_bytes(patch: &Patch) -> usize {
+    let nodes = |operation: &Operation| match operation {
+        Operation::Add { value, .. }
+        | Operation::Replace { value, .. }
+        | Operation::Test { value, .. }
+        | Operation::Splice { insert: value, .. } => {
+            usize::try_from(value.nodes()).unwrap_or(usize::MAX)
+        }
+        _ => 0,
+    };
+    let operations = patch.operations();
+    let nodes = operations.iter().map(nodes).fold(0, usize::saturating_add);
+    usize::try_from(patch.written_bytes())
+        .unwrap_or(usize::MAX)
+        .saturating_add(HELD_BYTES)
+        .saturating_add(operations.len().saturating_mul(HELD_OPERATION_BYTES))
+        .saturating_add(nodes.saturating_mul(HELD_NODE_BYTES))
+}
 
 impl Shard {
     /// An empty shard. All shards of an engine share one `pool`.
@@ -196,8 +223,7 @@ impl Shard {
         expected: Seq,
     ) -> Result<Outcome, Refusal> {
         let entry = self.lanes.get(lane_id).map_or(EntryId::MAX, |lane| lane.0);
-        let bytes = usize::try_from(batch.patch.written_bytes()).unwrap_or(usize::MAX);
-        let bytes = bytes.saturating_add(HELD_BYTES);
+        let bytes = held_bytes(&batch.patch);
         let held = self
             .reorder
             .hold(now, entry, lane_id, seq, bytes, batch)
@@ -321,8 +347,12 @@ impl Shard {
         debug_assert!(self.counts.balance(), "P4: {:?}", self.counts);
     }
 
-    /// Gives up what was held past its deadline and reports it to its lanes.
+    /// Gives up what was held past its deadline and reports it to its lanes. Does nothing while batches
+    /// wait only for a turn, so that none of those is given up.
     pub fn tick(&mut self, now: Time) {
+        if self.has_turn() {
+            return;
+        }
         while let Some(expired) = self.reorder.expire(now) {
             let seqs: Vec<_> = expired.items.iter().map(|&(seq, _)| seq).collect();
             self.give_up(now, expired.lane, Cause::Deadline, &seqs);

@@ -109,6 +109,8 @@ impl Patch {
     pub fn apply(&self, document: &mut Value, limits: &Limits) -> Result<Applied, PatchError> {
         let mut applier = Applier {
             start: document.measure(),
+            walk: WALK_MAX,
+            undoing: false,
             document,
             limits,
             undo: Vec::with_capacity(self.operations().len()),
@@ -140,6 +142,10 @@ struct Applier<'a> {
     document: &'a mut Value,
     /// What the document measured before the first operation.
     start: Measure,
+    /// Values that may still be walked to find heights that the caches overstate.
+    walk: usize,
+    /// Whether operations are being undone, which is not recorded.
+    undoing: bool,
     limits: &'a Limits,
     /// What undoes the operations so far, the last first to be undone.
     undo: Vec<Operation>,
@@ -147,6 +153,11 @@ struct Applier<'a> {
     /// The path that was resolved last, as positions in its containers.
     steps: SmallVec<[usize; 16]>,
 }
+
+/// Values that one batch may walk to find heights: about a millisecond. Without a bound a batch of
+/// copies, each of a large value whose cached height overstates, would walk it for each; a lower one
+/// would refuse more of what only seems too deep.
+const WALK_MAX: usize = 100_000;
 
 /// An operation's failure: the path that did not hold, and why.
 type Failure<'p> = (&'p Pointer, Reason);
@@ -196,7 +207,7 @@ impl Applier<'_> {
                 if index > len {
                     return Err(Reason::OutOfRange { len });
                 }
-                self.limits.check_depth(self.steps.len() + 1, &value)?;
+                self.check_depth(self.steps.len() + 1, &value)?;
                 self.edit(|parent| parent.insert_element(index, value));
                 let path = match &*last {
                     "-" => parent.element(index),
@@ -210,7 +221,7 @@ impl Applier<'_> {
                     return self.replace_resolved(path, value);
                 }
                 Err(position) => {
-                    self.limits.check_depth(self.steps.len() + 1, &value)?;
+                    self.check_depth(self.steps.len() + 1, &value)?;
                     self.edit(|parent| parent.insert_member(position, &last, value));
                     (Operation::Remove { path: path.clone() }, path.clone())
                 }
@@ -248,7 +259,7 @@ impl Applier<'_> {
 
     /// Replaces the value at `steps`, to which `path` leads.
     fn replace_resolved(&mut self, path: &Pointer, value: Value) -> Result<(), Reason> {
-        self.limits.check_depth(self.steps.len(), &value)?;
+        self.check_depth(self.steps.len(), &value)?;
         let undo = Operation::Replace {
             path: path.clone(),
             value: self.edit(|slot| mem::replace(slot, value)),
@@ -282,6 +293,9 @@ impl Applier<'_> {
                 path: from.clone(),
             };
             self.undo.truncate(self.undo.len() - 2);
+            if self.undoing {
+                return Ok(());
+            }
             self.undo.push(undo);
         }
         Ok(())
@@ -308,7 +322,7 @@ impl Applier<'_> {
         };
         let end = index.checked_add(remove).filter(|end| *end <= len);
         let range = index..end.ok_or(Reason::OutOfRange { len })?;
-        self.limits.check_depth(self.steps.len(), insert)?;
+        self.check_depth(self.steps.len(), insert)?;
         let removed = self.edit(|target| match insert.view() {
             View::Array(insert) => target.splice_elements(range, insert),
             _ => target.splice_text(range, &insert.as_str().unwrap_or_default()),
@@ -376,10 +390,14 @@ impl Applier<'_> {
         Ok(self.limits.check_size(self.document)?)
     }
 
+    fn check_depth(&mut self, around: usize, value: &Value) -> Result<(), Reason> {
+        Ok(self.limits.check_depth(around, value, &mut self.walk)?)
+    }
+
     fn undo(mut self) {
-        let undo = Patch::from(mem::take(&mut self.undo));
         self.limits = &Limits::NONE;
-        for operation in undo.operations().iter().rev() {
+        self.undoing = true;
+        for operation in mem::take(&mut self.undo).iter().rev() {
             let undone = self.apply(operation);
             debug_assert!(
                 undone.is_ok(),

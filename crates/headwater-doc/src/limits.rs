@@ -15,8 +15,8 @@ pub struct Limits {
     pub bytes: u64,
     /// Values in the tree: scalars and containers, the root included. Default 16 Mi.
     ///
-    /// A value costs at least 16 bytes of memory but as little as two bytes of text (`0,`), so a
-    /// limit on text alone would let memory be eight times as much.
+    /// A value costs 16 bytes of memory, and a container 32 more or so, but as little as two bytes of
+    /// text (`0,`) and three (`[],`): a limit on text alone would let memory be sixteen times as much.
     pub nodes: u64,
 }
 
@@ -37,18 +37,25 @@ impl Limits {
     /// The limit that it breaks.
     pub fn check(&self, value: &Value) -> Result<(), LimitExceeded> {
         self.check_size(value)?;
-        self.check_depth(0, value)
+        self.check_depth(0, value, &mut usize::MAX.clone())
     }
 
-    /// Checks the depth of a value that stands inside so many containers.
-    pub(crate) fn check_depth(&self, around: usize, value: &Value) -> Result<(), LimitExceeded> {
+    /// Checks the depth of a value that stands inside so many containers. Where the cached height does
+    /// not settle it, walks up to `walk` values, which it takes off; a value that is not walked to its
+    /// end counts as too deep.
+    pub(crate) fn check_depth(
+        &self,
+        around: usize,
+        value: &Value,
+        walk: &mut usize,
+    ) -> Result<(), LimitExceeded> {
         let limit = self.depth;
         let around = u32::try_from(around).unwrap_or(u32::MAX);
         let fits = |height: u32| around.saturating_add(height) <= limit;
         let height = value.height();
         // The cached height may overstate, and is capped: only a walk tells then.
         let known = height < u32::from(u16::MAX) || limit == u32::MAX;
-        if known && fits(height) || fits(value.exact_height()) {
+        if known && fits(height) || value.exact_height(walk).is_some_and(fits) {
             Ok(())
         } else {
             Err(LimitExceeded::Depth { limit })

@@ -45,6 +45,18 @@ enum Repr {
 
 const _: () = assert!(size_of::<Number>() == 16);
 
+/// A number by the way it is held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Held<'a> {
+    Unsigned(u64),
+    /// Below zero.
+    Negative(i64),
+    /// Finite.
+    Double(f64),
+    /// The text of what fits neither 64 bits nor a double.
+    Literal(&'a str),
+}
+
 /// Why a text or a float is no [`Number`].
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -165,6 +177,34 @@ impl Number {
         }
     }
 
+    /// Returns the nearest single float, or `None` if the number is too large for any; what
+    /// [`from_f32_shortest`](Self::from_f32_shortest) made of a float gives that float.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "rounds to the nearest, which is what is asked for"
+    )]
+    pub(crate) fn as_f32(&self) -> Option<f32> {
+        let single = match &self.0 {
+            Repr::Unsigned(integer) => *integer as f32,
+            Repr::Negative(integer) => *integer as f32,
+            Repr::Double(double) => {
+                let single = *double as f32;
+                // Midway between two floats, rounding cannot know which of them the double was made
+                // of: of all shortest forms that of 15AE43FD, 7.038531e-26, ends at the other.
+                let mirrored = double + (double - f64::from(single));
+                let other = mirrored as f32;
+                let midway = f64::from(other) == mirrored && other != single;
+                if midway && Self::from_f32_shortest(other).is_ok_and(|form| form.identical(self)) {
+                    other
+                } else {
+                    single
+                }
+            }
+            Repr::Literal(text) => text.parse().ok()?,
+        };
+        Some(single).filter(|single| single.is_finite())
+    }
+
     /// Returns whether both are held alike, with the same bits or text: `1` and `1.0` are not.
     pub fn identical(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
@@ -213,10 +253,10 @@ impl Number {
     /// Those of `out`.
     pub fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
         match &self.0 {
-            Repr::Unsigned(integer) => write!(out, "{integer}"),
-            Repr::Negative(integer) => write!(out, "{integer}"),
-            // The Debug form, unlike Display, keeps `.0` and uses exponents: 24 bytes at most.
-            Repr::Double(double) => write!(out, "{double:?}"),
+            Repr::Unsigned(integer) => out.write_str(itoa::Buffer::new().format(*integer)),
+            Repr::Negative(integer) => out.write_str(itoa::Buffer::new().format(*integer)),
+            // Keeps `.0` and uses exponents: 24 bytes at most.
+            Repr::Double(double) => out.write_str(ryu::Buffer::new().format_finite(*double)),
             Repr::Literal(text) => out.write_str(text),
         }
     }
@@ -251,6 +291,15 @@ impl Number {
             Repr::Negative(integer) => 1 + digit_count(integer.unsigned_abs()),
             Repr::Double(_) => DOUBLE_BYTES_MAX,
             Repr::Literal(text) => (text.len() + CANONICAL_GROWTH_BYTES_MAX).min(NUMBER_BYTES_MAX),
+        }
+    }
+
+    pub(crate) fn held(&self) -> Held<'_> {
+        match &self.0 {
+            Repr::Unsigned(integer) => Held::Unsigned(*integer),
+            Repr::Negative(integer) => Held::Negative(*integer),
+            Repr::Double(double) => Held::Double(*double),
+            Repr::Literal(text) => Held::Literal(text),
         }
     }
 

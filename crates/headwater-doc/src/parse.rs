@@ -158,7 +158,7 @@ impl<'a> Parser<'a> {
     /// read or is too deep.
     pub(crate) fn inner_value(&mut self) -> Option<Value> {
         let value = self.document().ok()?;
-        self.limits.check_depth(1, &value).ok()?;
+        self.limits.check_depth(1, &value, &mut 0).ok()?;
         Some(value)
     }
 

@@ -106,7 +106,7 @@ impl Operation {
     }
 
     /// Bytes of [`to_value`](Self::to_value) as compact text.
-    fn written_bytes(&self) -> u64 {
+    pub(crate) fn written_bytes(&self) -> u64 {
         // A name with its quotes, colon and comma takes four bytes more than its letters.
         let text = |text: &str| (text.len() + escape_bytes(text) + 2) as u64;
         let path = 8 + text(self.path().as_str());

@@ -68,6 +68,15 @@ impl Pointer {
         }
     }
 
+    /// The pointer of segments that are not escaped.
+    pub(crate) fn of_segments<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Self {
+        let mut text = String::new();
+        for segment in segments {
+            push_escaped(&mut text, segment.as_ref());
+        }
+        Self::from_valid(&text)
+    }
+
     /// The escaped text.
     #[must_use]
     pub fn as_str(&self) -> &str {

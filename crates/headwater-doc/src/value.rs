@@ -228,11 +228,13 @@ impl Value {
         }
     }
 
-    /// The height found by a walk.
-    pub(crate) fn exact_height(&self) -> u32 {
+    /// The height found by a walk of at most so many values, which are taken off; `None` if there are
+    /// more.
+    pub(crate) fn exact_height(&self, walk: &mut usize) -> Option<u32> {
         let mut highest = 0;
         let mut open = vec![(self, 0)];
         while let Some((value, around)) = open.pop() {
+            *walk = walk.checked_sub(1)?;
             match value.view() {
                 View::Array(array) => open.extend(array.iter().map(|item| (item, around + 1))),
                 View::Object(object) => open.extend(object.values().map(|item| (item, around + 1))),
@@ -240,7 +242,7 @@ impl Value {
             }
             highest = highest.max(around + 1);
         }
-        highest
+        Some(highest)
     }
 
     pub(crate) fn measure(&self) -> Measure {

@@ -124,7 +124,9 @@ impl Engine {
     ///
     /// [`ApplyError`] if the document is not there or the patch does not apply.
     pub fn apply(&self, key: &Key, patch: impl Into<Arc<Patch>>) -> Result<Version, ApplyError> {
-        self.shard(key).write().apply(self.now(), key, patch.into())
+        let mut shard = self.shard(key).write();
+        let now = self.now();
+        shard.apply(now, key, patch.into())
     }
 
     /// Issues a session to a client.
@@ -164,10 +166,11 @@ impl Engine {
     /// Takes a batch from a client. [`Session::submit`] is the short way.
     #[must_use = "the outcome says whether the batch was taken"]
     pub fn submit(&self, batch: &Submission) -> Outcome {
-        let now = self.now();
         let lock = self.shard(&batch.key);
         let sessions = self.0.sessions.read();
         let mut shard = lock.write();
+        // Read under the lock, so that the shard never sees time go back.
+        let now = self.now();
         let outcome = shard.submit(now, &sessions, batch);
         let mut more = shard.has_turn();
         drop(shard);
@@ -175,7 +178,7 @@ impl Engine {
         // The rest of a long run that was held, with room for others between the turns.
         while more {
             let mut shard = lock.write();
-            shard.turn(now);
+            shard.turn(self.now());
             more = shard.has_turn();
         }
         outcome
@@ -217,7 +220,9 @@ impl Engine {
         for shard in &self.0.shards {
             let due = shard.read().next_deadline().is_some_and(|due| due <= now);
             if due {
-                shard.write().tick(now);
+                let mut shard = shard.write();
+                let now = self.now();
+                shard.tick(now);
             }
         }
     }

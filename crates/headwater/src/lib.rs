@@ -57,9 +57,10 @@ pub use headwater_core::{
     SessionId, Snapshot, SnapshotReason, Submission, Time, TooManySessions, Version,
 };
 pub use headwater_doc::{
-    Applied, Array, Extensions, InvalidOperation, InvalidPatch, LimitExceeded, Limits, Number,
-    NumberError, Object, Operation, ParseError, ParseReason, Patch, PatchError, Pointer,
-    PointerError, Reason, Text, Value, View, diff,
+    Applied, Array, DeserializeError, DeserializeReason, Extensions, InvalidOperation,
+    InvalidPatch, LimitExceeded, Limits, Number, NumberError, Object, Operation, ParseError,
+    ParseReason, Patch, PatchError, Pointer, PointerError, Reason, SerializeError, SerializeReason,
+    Text, Value, View, diff, from_value, to_value,
 };
 
 pub use crate::{

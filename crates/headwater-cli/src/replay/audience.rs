@@ -3,6 +3,8 @@ use headwater::{
     ParseError, Patch, Replica, ReplicaError, SubscribeOptions, Subscription, Value,
 };
 
+use crate::canon::sha256;
+
 /// The subscribers of a document, each with a replica on the far side of its link.
 pub(crate) struct Audience {
     members: Vec<Member>,
@@ -131,8 +133,8 @@ impl Audience {
             if got.canonical() != expected {
                 return Err(AudienceError::Diverged {
                     subscriber,
-                    expected: super::check::sha256(document),
-                    got: super::check::sha256(got),
+                    expected: sha256(document),
+                    got: sha256(got),
                 });
             }
         }

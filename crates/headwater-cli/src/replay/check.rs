@@ -1,12 +1,8 @@
-use std::{
-    fmt::{self, Write as _},
-    mem,
-};
+use std::{fmt, mem};
 
 use headwater::{Array, Engine, Key, Pointer, Snapshot, Text, Value, Version};
-use sha2::{Digest as _, Sha256};
 
-use crate::args::TextForm;
+use crate::{args::TextForm, canon::sha256};
 
 /// Compares each version that the engine makes with what was recorded.
 pub(crate) struct Checker {
@@ -56,6 +52,17 @@ pub(crate) struct Divergence {
     pub(crate) expected: String,
     pub(crate) got: String,
 }
+
+/// Why the versions made since the last check are not right.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckError {
+    #[error("{0}")]
+    Diverged(#[from] Divergence),
+    #[error("version {version} can no longer be checked: the history does not reach so far")]
+    NotInHistory { version: Version },
+}
+
+impl std::error::Error for Divergence {}
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,7 +115,7 @@ impl Checker {
     }
 
     /// Checks every version that was made since the last call.
-    pub(crate) fn advance(&mut self, engine: &Engine, key: &Key) -> Result<(), Divergence> {
+    pub(crate) fn advance(&mut self, engine: &Engine, key: &Key) -> Result<(), CheckError> {
         let head = engine.get(key);
         let newest = head
             .as_ref()
@@ -121,11 +128,7 @@ impl Checker {
                 engine.at(key, version)
             };
             let Some(Snapshot { root, .. }) = snapshot else {
-                return Err(Divergence {
-                    version,
-                    expected: "the version in the history".to_owned(),
-                    got: "none".to_owned(),
-                });
+                return Err(CheckError::NotInHistory { version });
             };
             self.check(version, &root)?;
             self.checked = version;
@@ -261,24 +264,4 @@ fn single_character(value: &Value) -> Option<char> {
     } else {
         None
     }
-}
-
-/// The SHA-256 of a value's canonical form, in hexadecimal.
-pub(crate) fn sha256(value: &Value) -> String {
-    struct Sink(Sha256);
-    impl fmt::Write for Sink {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0.update(text.as_bytes());
-            Ok(())
-        }
-    }
-    let mut sink = Sink(Sha256::new());
-    let _infallible = value.write_canonical(&mut sink);
-    sink.0
-        .finalize()
-        .iter()
-        .fold(String::new(), |mut hex, byte| {
-            let _infallible = write!(hex, "{byte:02x}");
-            hex
-        })
 }

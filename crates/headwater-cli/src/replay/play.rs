@@ -10,7 +10,7 @@ use headwater::{
 
 use super::{
     audience::{Audience, AudienceError, Tally},
-    check::{Checker, Divergence},
+    check::{CheckError, Checker},
     link::Link,
     sender::Sender,
     sizing::Sizing,
@@ -35,8 +35,8 @@ pub(crate) struct Played {
 /// Why a replay did not hold, or could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlayError {
-    #[error("{0}")]
-    Diverged(Divergence),
+    #[error(transparent)]
+    Check(#[from] CheckError),
     #[error(transparent)]
     Audience(#[from] AudienceError),
     #[error(
@@ -84,7 +84,10 @@ struct Stage<'a> {
     checker: Checker,
     progress: &'a dyn Fn(u64),
     delivered: u64,
+    /// Answers `Held`, repeats of what is held among them.
     held: u64,
+    /// Answers `Duplicate`.
+    repeats: u64,
     submits: Vec<Duration>,
 }
 
@@ -133,7 +136,7 @@ pub(crate) fn play(
             })
             .collect::<Result<_, PlayError>>()?,
         audience,
-        checker: Checker::new(expected, &base).map_err(PlayError::Diverged)?,
+        checker: Checker::new(expected, &base).map_err(CheckError::from)?,
         link: Link::new(
             args.seed,
             args.loss,
@@ -143,6 +146,7 @@ pub(crate) fn play(
         progress,
         delivered: 0,
         held: 0,
+        repeats: 0,
         submits: Vec::new(),
         engine,
         key,
@@ -215,9 +219,7 @@ impl Stage<'_> {
         };
         match outcome {
             Outcome::Applied { .. } => {
-                self.checker
-                    .advance(&self.engine, &self.key)
-                    .map_err(PlayError::Diverged)?;
+                self.checker.advance(&self.engine, &self.key)?;
                 (self.progress)(self.checker.checked().0);
             }
             Outcome::Rejected(rejection) => return Err(rejected(rejection.to_string())),
@@ -225,8 +227,8 @@ impl Stage<'_> {
                 return Err(rejected(code.to_owned()));
             }
             Outcome::Held { .. } => self.held += 1,
-            Outcome::Duplicate(Decision::Applied { .. })
-            | Outcome::Refused(Refusal::Gap { .. } | Refusal::AlreadyDecided { .. }) => {}
+            Outcome::Duplicate(Decision::Applied { .. }) => self.repeats += 1,
+            Outcome::Refused(Refusal::Gap { .. } | Refusal::AlreadyDecided { .. }) => {}
             Outcome::Refused(refusal) => {
                 return Err(PlayError::Refused {
                     client,
@@ -264,7 +266,8 @@ impl Stage<'_> {
         self.submits.sort_unstable();
         Ok(Played {
             counts,
-            held: self.held,
+            // What the engine counts as duplicate beyond these answers are repeats of what is held.
+            held: self.held - (counts.duplicate - self.repeats),
             resent: self.senders.iter().map(|sender| sender.resent).sum(),
             slots: self.link.slot(),
             submits: self.submits,

@@ -49,11 +49,15 @@ impl Sizing {
     }
 
     pub(crate) fn builder(&self, trace: &Trace, args: &ReplayArgs) -> Builder {
-        // What a batch is charged is its text and a little more.
-        let bytes = usize::try_from(self.batch_bytes_max).unwrap_or(usize::MAX / 4096);
+        // A batch is charged its text and its nodes, which take two bytes of text each at least.
+        let bytes = usize::try_from(self.batch_bytes_max).unwrap_or(usize::MAX);
+        let bytes = bytes
+            .saturating_mul(32)
+            .saturating_add(self.batch_operations_max.saturating_mul(128))
+            .saturating_add(1_024);
         let bound = Bound {
             batches: self.held_max,
-            bytes: self.held_max.saturating_mul(bytes.saturating_add(1_024)),
+            bytes: self.held_max.saturating_mul(bytes),
         };
         Engine::builder()
             .shard_seed(args.seed)
@@ -77,11 +81,9 @@ impl Sizing {
                 age_min: Duration::from_millis(self.history_commits as u64 / 2),
                 commits_min: self.history_commits / 2,
                 commits_max: self.history_commits,
-                // Patches and inverses of a flight of the largest batches.
-                bytes_min: self
-                    .batch_bytes_max
-                    .saturating_mul(2 * self.flight_max as u64)
-                    .max(1 << 20),
+                // Inverses can be far larger than batches: a small `remove` keeps all that it removed.
+                // The count bounds the history here.
+                bytes_min: u64::MAX,
             })
     }
 }

@@ -1,5 +1,6 @@
 use std::{
-    io::{self, Read as _},
+    fs::File,
+    io::{self, Read},
     ops::Range,
     path::Path,
     sync::Arc,
@@ -31,9 +32,11 @@ pub(crate) struct Step {
 /// The session that the project recorded itself, so that the program has something to play.
 const ARENA: &[u8] = include_bytes!("../../data/arena.ndjson.gz");
 
-/// Traces are the host's own files; their documents may be larger than a client's would be.
+/// What is read of a trace: some twenty times the largest that there are, so that a file that is
+/// something else, or inflates without end, is refused before it takes all memory.
 const LIMITS: Limits = Limits {
-    bytes: 1 << 30,
+    bytes: 256 << 20,
+    nodes: 32 << 20,
     ..Limits::NONE
 };
 
@@ -43,7 +46,7 @@ impl Trace {
     }
 
     pub(crate) fn open(path: &Path, form: TextForm) -> Result<Self, TraceError> {
-        let bytes = std::fs::read(path)?;
+        let bytes = read_within_limit(File::open(path)?)?;
         let name = path.file_name().unwrap_or(path.as_os_str());
         Self::read(name.to_string_lossy().into_owned(), &bytes, form)
     }
@@ -84,16 +87,18 @@ fn inflate(bytes: &[u8]) -> io::Result<Vec<u8>> {
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Ok(bytes.to_vec());
     }
-    let mut text = Vec::new();
-    // One byte more than may be, so that a text cut off is told from one that ends there.
+    read_within_limit(MultiGzDecoder::new(bytes))
+}
+
+fn read_within_limit(source: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One byte more than may be, so that what is cut off is told from what ends there.
     let limit = LIMITS.bytes + 1;
-    MultiGzDecoder::new(bytes)
-        .take(limit)
-        .read_to_end(&mut text)?;
-    if text.len() as u64 == limit {
-        return Err(io::Error::other("inflates to more than 1 GiB"));
+    source.take(limit).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == limit {
+        return Err(io::Error::other("more than 256 MiB"));
     }
-    Ok(text)
+    Ok(bytes)
 }
 
 /// Reads `rfc6902-trace/1`: JSON lines, a header and then a step each.
@@ -256,7 +261,7 @@ fn pointer(text: &str) -> Pointer {
 /// Why a file is no trace that can be played.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TraceError {
-    #[error(transparent)]
+    #[error("cannot be read: {0}")]
     Read(#[from] io::Error),
     #[error("{0}")]
     Text(#[from] headwater::ParseError),

@@ -274,6 +274,26 @@ fn help_and_version_are_status_0() {
 }
 
 #[test]
+fn merge_prints_the_merged_document() {
+    let folder = Folder::new("merge")
+        .file("doc.json", r#"{"a": {"b": 1, "c": 2}, "d": [1]}"#)
+        .file(
+            "patch.json",
+            r#"{"a": {"b": null, "e": {"f": null, "g": 3}}, "d": {"h": 1}}"#,
+        )
+        .file("bad.json", "{");
+    let merged = "{\"a\":{\"c\":2,\"e\":{\"g\":3}},\"d\":{\"h\":1}}\n";
+    assert_eq!(
+        folder.run(&["merge", "doc.json", "patch.json"]),
+        Run::done(merged)
+    );
+    let from_stdin = folder.run_with(&["merge", "doc.json", "-"], "null");
+    assert_eq!(from_stdin, Run::done("null\n"));
+    assert_eq!(folder.run(&["merge", "doc.json", "bad.json"]).status, 2);
+    assert_eq!(folder.run(&["merge", "-", "-"]).status, 2);
+}
+
+#[test]
 fn diff_prints_a_patch_that_leads_to_the_new_document() {
     let old = r#"{"cards": ["one", "three"], "open": true}"#;
     let new = r#"{"cards": ["one", "two", "three"]}"#;

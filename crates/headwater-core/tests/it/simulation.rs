@@ -375,7 +375,13 @@ impl World {
         self.server.now = self.server.now + span;
         let due = self.server.shard.next_deadline();
         if due.is_some_and(|due| due <= self.server.now) && !self.random.one_in(4) {
+            let before = self.server.shard.counts();
             self.server.shard.tick(self.server.now);
+            if self.server.shard.has_turn() {
+                // What waits only for a turn is not given up.
+                assert_eq!(self.server.shard.counts(), before);
+                return;
+            }
             let next = self.server.shard.next_deadline();
             assert!(next.is_none_or(|next| next > self.server.now));
         }

@@ -714,3 +714,52 @@ fn objects_are_equal_by_their_names_too() {
     }
     assert_eq!(value(r#"{"b":1,"a":2.0}"#), value(r#"{"a":2,"b":1e0}"#));
 }
+
+#[test]
+fn copies_of_a_value_whose_height_overstates_are_walked_within_a_bound() {
+    // The deepest part comes and goes; the header of the large array still counts it. Each copy once
+    // walked all of it to see that it is not as deep as it seems.
+    let deep = "[".repeat(120) + &"]".repeat(120);
+    let mut document = value(&format!(
+        r#"{{"large": [{}1], "copies": {{}}}}"#,
+        "0,".repeat(300_000)
+    ));
+    let copy = |at: usize| Operation::Copy {
+        from: pointer("/large"),
+        path: pointer(&format!("/copies/a/b/c/d/e/f/g/h/{at}")),
+    };
+    let nest =
+        r#"[{"op":"add","path":"/copies/a","value":{"b":{"c":{"d":{"e":{"f":{"g":{"h":{}}}}}}}}}]"#;
+    let come_and_go = format!(
+        r#"[{{"op":"add","path":"/large/5","value":{deep}}},{{"op":"remove","path":"/large/5"}}]"#
+    );
+    for text in [nest.to_owned(), come_and_go] {
+        let patch = Patch::parse(text.as_bytes(), &Limits::default(), Extensions::NONE).unwrap();
+        patch.apply(&mut document, &Limits::default()).unwrap();
+    }
+    let before = document.clone();
+    let error = Patch::from((0..10_000).map(copy).collect::<Vec<_>>())
+        .apply(&mut document, &Limits::default())
+        .unwrap_err();
+    // Beyond the bound what seems too deep is refused, at once and not after 10,000 walks.
+    assert_eq!(error.operation, 0);
+    assert_eq!(error.reason.code(), "limit_depth");
+    assert!(document.identical(&before));
+}
+
+#[test]
+fn a_diff_lists_its_changes_in_the_order_of_the_document() {
+    let old = value(
+        r#"{"a": {"x": 1, "y": [1, {"z": 1}, 3]}, "b": {"x": 1}, "c": [{"n": 1}, 2, {"n": 3}]}"#,
+    );
+    let new = value(
+        r#"{"a": {"x": 2, "y": [1, {"z": 2}, 3]}, "b": {"x": 2}, "c": [{"n": 2}, 2, {"n": 4}]}"#,
+    );
+    let patch = diff(&old, &new, Extensions::NONE);
+    let paths: Vec<_> = patch
+        .operations()
+        .iter()
+        .map(|operation| operation.path().as_str())
+        .collect();
+    assert_eq!(paths, ["/a/x", "/a/y/1/z", "/b/x", "/c/0/n", "/c/2/n"]);
+}

@@ -11,6 +11,10 @@ mod hostile;
 #[cfg(test)]
 mod large;
 #[cfg(test)]
+mod merge;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod serde;

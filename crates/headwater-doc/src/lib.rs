@@ -29,6 +29,7 @@ mod name;
 mod node;
 mod number;
 mod object;
+mod packed;
 mod parse;
 mod patch;
 mod pointer;

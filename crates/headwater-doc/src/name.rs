@@ -1,8 +1,6 @@
 use std::{cmp::Ordering, fmt, ops::Deref};
 
-use triomphe::ThinArc;
-
-use crate::{rope::escape_bytes, text::Short};
+use crate::packed::{Flat, Short};
 
 /// A member's name: 16 bytes, and up to 14 bytes of text inside them. Cloning it costs a reference
 /// count at most.
@@ -12,15 +10,14 @@ pub(crate) struct Name(Repr);
 #[derive(Clone)]
 enum Repr {
     Short(Short),
-    /// Invariant: UTF-8.
-    Long(ThinArc<(), u8>),
+    Long(Flat),
 }
 
 impl Name {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Short(short) => short.as_bytes(),
-            Repr::Long(long) => &long.slice,
+            Repr::Long(long) => long.as_bytes(),
         }
     }
 
@@ -29,22 +26,25 @@ impl Name {
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+        match &self.0 {
+            Repr::Short(short) => short.as_str(),
+            Repr::Long(long) => long.as_str(),
+        }
     }
 
     /// Bytes that it takes in the text, with its quotes and colon.
     pub(crate) fn written_bytes(&self) -> u32 {
-        let name = self.as_str();
-        u32::try_from(name.len() + escape_bytes(name) + 3).unwrap_or(u32::MAX)
+        let quoted = match &self.0 {
+            Repr::Short(short) => short.written_bytes(),
+            Repr::Long(long) => long.written_bytes(),
+        };
+        u32::try_from(quoted + 1).unwrap_or(u32::MAX)
     }
 }
 
 impl From<&str> for Name {
     fn from(name: &str) -> Self {
-        Self(Short::new(name).map_or_else(
-            || Repr::Long(ThinArc::from_header_and_slice((), name.as_bytes())),
-            Repr::Short,
-        ))
+        Self(Short::new(name).map_or_else(|| Repr::Long(Flat::new(name)), Repr::Short))
     }
 }
 

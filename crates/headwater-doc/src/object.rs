@@ -7,7 +7,7 @@ use crate::{
     dismantle::{RECURSION_MAX, dismantle},
     name::{Name, NameList},
     node::Node,
-    text::Short,
+    packed::Short,
     totals::{Measure, Totals},
     value::{Repr, Value},
 };

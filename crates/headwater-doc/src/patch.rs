@@ -8,7 +8,7 @@ use crate::{
     rope::escape_bytes,
     text::Text,
     value::Value,
-    write::{Digest, write_text},
+    write::{Digest, Gathered, write_text},
 };
 
 /// One change of a document, or a condition for it: an operation of RFC 6902, or one of the two
@@ -394,6 +394,6 @@ impl FromIterator<Operation> for Patch {
 
 impl fmt::Display for Patch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(f)
+        Gathered::write(f, self.bytes, |out| self.write(out))
     }
 }

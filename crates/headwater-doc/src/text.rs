@@ -1,8 +1,6 @@
 use std::{borrow::Cow, fmt, ops::Range};
 
-use triomphe::ThinArc;
-
-use crate::rope::{Rope, escape_bytes};
+use crate::rope::Rope;
 
 /// A string inside a document, to be read whole or run by run.
 ///
@@ -142,64 +140,4 @@ impl fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&*self.to_cow(), f)
     }
-}
-
-/// A string that fits into a value itself.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Short {
-    len: u8,
-    /// Invariant: the first `len` bytes are UTF-8, the others are zero.
-    bytes: [u8; Self::BYTES_MAX],
-}
-
-impl Short {
-    /// What is left of a value's 16 bytes beside its tag and the length.
-    pub(crate) const BYTES_MAX: usize = 14;
-
-    pub(crate) fn new(text: &str) -> Option<Self> {
-        let mut bytes = [0; Self::BYTES_MAX];
-        bytes
-            .get_mut(..text.len())?
-            .copy_from_slice(text.as_bytes());
-        Some(Self {
-            len: u8::try_from(text.len()).ok()?,
-            bytes,
-        })
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
-    }
-
-    pub(crate) fn written_bytes(&self) -> usize {
-        let text = self.as_str();
-        text.len() + escape_bytes(text) + 2
-    }
-}
-
-/// A string of more than 14 bytes in one piece.
-pub(crate) type Flat = ThinArc<FlatHeader, u8>;
-
-/// What is known of a flat string. Its bytes are UTF-8.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FlatHeader {
-    /// What escaping adds to its bytes when it is written as JSON.
-    escapes: u32,
-}
-
-pub(crate) fn flat(text: &str) -> Flat {
-    let escapes = u32::try_from(escape_bytes(text)).unwrap_or(u32::MAX);
-    ThinArc::from_header_and_slice(FlatHeader { escapes }, text.as_bytes())
-}
-
-pub(crate) fn flat_str(flat: &Flat) -> &str {
-    std::str::from_utf8(&flat.slice).unwrap_or_default()
-}
-
-pub(crate) fn flat_written_bytes(flat: &Flat) -> usize {
-    flat.slice.len() + flat.header.header.escapes as usize + 2
 }

@@ -9,10 +9,12 @@ use crate::{
     node::Node,
     number::{Number, NumberError},
     object::{Names, Object, ObjectTree},
+    packed::{Flat, Short},
     parse::{ParseError, parse},
     rope::{FLAT_BYTES_MAX, Removed, Rope},
-    text::{Flat, Short, Text, flat, flat_str, flat_written_bytes},
+    text::Text,
     totals::Measure,
+    write::Gathered,
 };
 
 /// A JSON value: null, a boolean, a number, a string, an array or an object.
@@ -99,7 +101,7 @@ impl Value {
             Repr::Number(number) => View::Number(number),
             Repr::Short(short) => View::String(Text::flat(short.as_str())),
             Repr::Rope(rope) => View::String(Text::rope(rope)),
-            Repr::Flat(flat) => View::String(Text::flat(flat_str(flat))),
+            Repr::Flat(flat) => View::String(Text::flat(flat.as_str())),
             Repr::Array(node) => View::Array(Array::flat(node)),
             Repr::ArrayTree(tree) => View::Array(Array::tree(tree)),
             Repr::Object(node) => View::Object(Object::flat(node)),
@@ -218,7 +220,7 @@ impl Value {
             (Repr::Bool(left), Repr::Bool(right)) => left == right,
             (Repr::Number(left), Repr::Number(right)) => left.identical(right),
             (Repr::Short(left), Repr::Short(right)) => left == right,
-            (Repr::Flat(left), Repr::Flat(right)) => left.as_ptr() == right.as_ptr(),
+            (Repr::Flat(left), Repr::Flat(right)) => left.ptr_eq(right),
             (Repr::Rope(left), Repr::Rope(right)) => Arc::ptr_eq(left, right),
             _ => match (self.view(), other.view()) {
                 (View::Array(left), View::Array(right)) => left.same(right),
@@ -251,7 +253,7 @@ impl Value {
             Repr::Bool(false) => Measure::scalar(5),
             Repr::Number(number) => Measure::scalar(number.written_bytes_max()),
             Repr::Short(short) => Measure::scalar(short.written_bytes()),
-            Repr::Flat(flat) => Measure::scalar(flat_written_bytes(flat)),
+            Repr::Flat(flat) => Measure::scalar(flat.written_bytes()),
             Repr::Rope(rope) => Measure::scalar(rope.written_bytes()),
             Repr::Array(node) => node.totals().measure(),
             Repr::ArrayTree(tree) => tree.measure(),
@@ -409,7 +411,7 @@ impl From<&str> for Value {
         Self(if let Some(short) = Short::new(text) {
             Repr::Short(short)
         } else if text.len() <= FLAT_BYTES_MAX {
-            Repr::Flat(flat(text))
+            Repr::Flat(Flat::new(text))
         } else {
             Repr::Rope(Arc::new(Rope::new(text.to_owned())))
         })
@@ -481,11 +483,14 @@ impl FromStr for Value {
 impl fmt::Display for Value {
     /// Writes compact JSON text that reads back as the same value. `{:#}` writes it indented.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if f.alternate() {
-            self.write_pretty(f)
-        } else {
-            self.write(f)
-        }
+        let pretty = f.alternate();
+        Gathered::write(f, self.written_bytes(), |out| {
+            if pretty {
+                self.write_pretty(out)
+            } else {
+                self.write(out)
+            }
+        })
     }
 }
 

@@ -82,6 +82,47 @@ impl Write for Digest {
     }
 }
 
+/// Gathers what is written in small pieces, for a sink to which each call is dear: a formatter is
+/// called through a pointer.
+pub(crate) struct Gathered<'a, W: Write> {
+    out: &'a mut W,
+    text: String,
+}
+
+impl<'a, W: Write> Gathered<'a, W> {
+    /// Bytes that are gathered: a page, so that a call for each no longer counts.
+    const BYTES_MAX: usize = 4_096;
+
+    /// Lets `write` write to `out`, gathered. `bytes` is what it may come to.
+    pub(crate) fn write(
+        out: &'a mut W,
+        bytes: u64,
+        write: impl FnOnce(&mut Self) -> fmt::Result,
+    ) -> fmt::Result {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let mut gathered = Self {
+            out,
+            text: String::with_capacity(bytes.min(Self::BYTES_MAX)),
+        };
+        write(&mut gathered)?;
+        gathered.out.write_str(&gathered.text)
+    }
+}
+
+impl<W: Write> Write for Gathered<'_, W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.text.len() + text.len() > Self::BYTES_MAX {
+            self.out.write_str(&self.text)?;
+            self.text.clear();
+            if text.len() > Self::BYTES_MAX {
+                return self.out.write_str(text);
+            }
+        }
+        self.text.push_str(text);
+        Ok(())
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Style {
     Compact,

@@ -223,13 +223,20 @@ fn share_below_one(text: &str) -> Result<f64, String> {
 }
 
 const STATUS_HELP: &str = "\
+Examples:
+  headwater replay
+  headwater patch board.json change.json
+  headwater diff old.json new.json --pretty
+  headwater canon --sha256 board.json
+
 Exit status:
   0  done
   1  understood, but did not hold: a patch does not apply, a replay diverges
   2  not understood: bad arguments, a text that is no JSON or no patch; or a file that cannot be
      read, or output that cannot be written
 
-A document has at most 64 MiB of text, 128 levels and 16 Mi values.";
+A document has at most 64 MiB of text, 128 levels and 16 Mi values; a recording at most 256 MiB,
+inflated.";
 
 const PATCH_HELP: &str = "\
 Examples:

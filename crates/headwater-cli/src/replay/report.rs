@@ -118,7 +118,7 @@ impl Report {
         });
         [
             ("trace", Value::from(self.trace.as_str())),
-            ("limits", Value::from(self.sizing.to_string())),
+            ("limits", self.sizing.to_value()),
             ("received", Value::from(counts.received)),
             ("applied", Value::from(counts.applied)),
             ("rejected", Value::from(counts.rejected)),

@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use headwater::{Bound, Builder, Engine, HistoryBounds, Incarnation, Limits, ReorderBounds};
+use headwater::{Bound, Builder, Engine, HistoryBounds, Incarnation, Limits, ReorderBounds, Value};
 
 use super::trace::Trace;
 use crate::args::ReplayArgs;
@@ -46,6 +46,22 @@ impl Sizing {
     /// Slots between two polls of a slow subscriber, about: from well within the history to beyond it.
     pub(crate) const fn slow_period(&self) -> u64 {
         self.history_commits as u64
+    }
+
+    pub(crate) fn to_value(self) -> Value {
+        [
+            ("batch_bytes_max", Value::from(self.batch_bytes_max)),
+            (
+                "batch_operations_max",
+                Value::from(self.batch_operations_max),
+            ),
+            ("sent_ahead_max", Value::from(self.flight_max)),
+            ("held_max", Value::from(self.held_max)),
+            ("gap_slots", Value::from(self.gap_slots)),
+            ("history_commits", Value::from(self.history_commits)),
+        ]
+        .into_iter()
+        .collect()
     }
 
     pub(crate) fn builder(&self, trace: &Trace, args: &ReplayArgs) -> Builder {

@@ -1,0 +1,131 @@
+//! Recent versions of a document, and the way back to them.
+
+use headwater::{Engine, HistoryBounds, Key, Seq, Snapshot, Version};
+
+use crate::fixture::{append, builder, engine, json, key, patch, room, seconds, send, text};
+
+/// Changes of every kind, each of which applies to what those before it have made.
+const CHANGES: [&str; 10] = [
+    r#"[{"op":"add","path":"/log/-","value":{"deep":[1,2]}}]"#,
+    r#"[{"op":"replace","path":"/text","value":"other words"}]"#,
+    r#"[{"op":"increment","path":"/n","by":5},{"op":"increment","path":"/n","by":-2}]"#,
+    r#"[{"op":"splice","path":"/text","index":0,"remove":5,"insert":"Größe"}]"#,
+    r#"[{"op":"move","from":"/log/0/deep","path":"/moved"}]"#,
+    r#"[{"op":"copy","from":"/moved","path":"/log/0"}]"#,
+    "[]",
+    r#"[{"op":"remove","path":"/log"}]"#,
+    r#"[{"op":"replace","path":"","value":[1,2,3]}]"#,
+    r#"[{"op":"splice","path":"","index":1,"remove":1,"insert":[{},{}]}]"#,
+];
+
+/// A document with all of the changes made, and its snapshots of the time.
+fn changed(engine: &Engine) -> (Key, Vec<Snapshot>) {
+    let key = key("room");
+    let root = json(r#"{"log":[],"n":1,"text":"some words"}"#);
+    engine.create(&key, root).unwrap();
+    let mut snapshots = vec![engine.get(&key).unwrap()];
+    for (change, version) in CHANGES.into_iter().zip(1..) {
+        assert_eq!(engine.apply(&key, patch(change)), Ok(Version(version)));
+        snapshots.push(engine.get(&key).unwrap());
+    }
+    (key, snapshots)
+}
+
+#[test]
+fn every_version_in_the_window_is_seen_as_it_was_and_none_outside_of_it() {
+    for commits_max in [0, 1, 4, 10, 4_096] {
+        let history = HistoryBounds {
+            commits_min: 0,
+            commits_max,
+            ..HistoryBounds::default()
+        };
+        let engine = builder().history(history).build().unwrap();
+        let (key, snapshots) = changed(&engine);
+        let head = CHANGES.len();
+        for (back, then) in snapshots.iter().rev().enumerate() {
+            let version = then.position.version;
+            let seen = engine.at(&key, version);
+            assert_eq!(seen.is_some(), back <= commits_max, "{version}");
+            if let Some(seen) = seen {
+                assert_eq!(seen.position, then.position);
+                assert_eq!(seen.root.canonical(), then.root.canonical());
+                assert!(seen.root.identical(&then.root));
+            }
+            let commit = engine.commit(&key, version);
+            assert_eq!(commit.is_some(), back < commits_max.min(head));
+            if let Some(commit) = commit {
+                assert_eq!(commit.version, version);
+                let index = usize::try_from(version.0).unwrap();
+                assert_eq!(commit.patch, patch(CHANGES[index - 1]));
+            }
+        }
+        for version in [head as u64 + 1, u64::MAX].map(Version) {
+            assert!(engine.at(&key, version).is_none());
+            assert!(engine.commit(&key, version).is_none());
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_never_changes() {
+    let engine = engine();
+    let (key, snapshots) = changed(&engine);
+    let texts: Vec<_> = snapshots.iter().map(|then| then.root.canonical()).collect();
+    let replaced = r#"[{"op":"replace","path":"","value":null}]"#;
+    engine.apply(&key, patch(replaced)).unwrap();
+    engine.remove(&key);
+    for (then, text) in snapshots.iter().zip(texts) {
+        assert_eq!(then.root.canonical(), text);
+    }
+}
+
+#[test]
+fn applying_the_inverses_of_commits_newest_first_undoes_them() {
+    let engine = engine();
+    let (key, snapshots) = changed(&engine);
+    let mut head = CHANGES.len() as u64;
+    for then in snapshots.windows(2).rev() {
+        let commit = engine.commit(&key, then[1].position.version).unwrap();
+        head += 1;
+        let undone = engine.apply(&key, commit.inverse.clone());
+        assert_eq!(undone, Ok(Version(head)));
+        assert_eq!(text(&engine, &key), then[0].root.canonical());
+    }
+    // An undoing is a commit like another: undone itself, it is done again.
+    for version in (CHANGES.len() as u64 + 1..=head).rev() {
+        let commit = engine.commit(&key, Version(version)).unwrap();
+        engine.apply(&key, commit.inverse.clone()).unwrap();
+    }
+    let last = snapshots.last().unwrap();
+    assert_eq!(text(&engine, &key), last.root.canonical());
+}
+
+#[test]
+fn an_earlier_change_is_undone_on_its_own_if_none_since_is_in_its_way() {
+    let engine = engine();
+    let key = room(&engine, "room");
+    let add = r#"[{"op":"add","path":"/ada","value":1}]"#;
+    engine.apply(&key, patch(add)).unwrap();
+    engine.apply(&key, append(1)).unwrap();
+    let commit = engine.commit(&key, Version(1)).unwrap();
+    engine.apply(&key, commit.inverse.clone()).unwrap();
+    assert_eq!(text(&engine, &key), r#"{"log":[1]}"#);
+    // What is not there is not undone twice.
+    assert!(engine.apply(&key, commit.inverse.clone()).is_err());
+}
+
+#[test]
+fn a_commit_says_whose_it_is_and_when_it_was_made() {
+    let engine = engine();
+    let key = room(&engine, "room");
+    let session = engine.open_session().unwrap();
+    engine.tick(seconds(1));
+    engine.apply(&key, append(0)).unwrap();
+    engine.tick(seconds(2));
+    send(&session, &key, [1]);
+    let commit = |version| engine.commit(&key, Version(version)).unwrap();
+    assert_eq!((commit(1).origin, commit(1).at), (None, seconds(1)));
+    let origin = Some((session.id(), Seq(1)));
+    assert_eq!((commit(2).origin, commit(2).at), (origin, seconds(2)));
+    assert_eq!(commit(2).touched[0].as_str(), "/log");
+}

@@ -65,9 +65,9 @@ use crate::{id::Seq, time::Time};
 /// The arrival is refused, and then nothing is evicted, if it is itself the farthest, if it is larger
 /// than a scope, if it would evict more than 64 others, or if another shard took the room meanwhile.
 ///
-/// The seq that a lane needs next is not held, but for a lane whose caller has stopped taking between two
-/// turns; so what is evicted is never what a lane waits for, and a lane whose sender resends from there
-/// always makes progress.
+/// The seq that a lane needs next is not held, but in a lane whose caller has stopped taking between two
+/// turns: such a batch can be evicted like any other, and its sender is told. A lane whose sender resends
+/// from what it needs next always makes progress.
 #[derive(Debug)]
 pub(crate) struct ReorderBuffer<D, L, T> {
     bounds: ReorderBounds,

@@ -24,7 +24,9 @@ use crate::{
 /// A sharded store of live documents that clients change and subscribers follow.
 ///
 /// An `Engine` is a handle: cloning it is cheap, and all clones are the same engine. Every method is
-/// synchronous and safe to call from any thread; none waits for anything but the lock of one shard.
+/// synchronous and safe to call from any thread, and waits for locks only: those of documents for one
+/// shard at a time; a submission also holds the list of sessions, shared, while it is decided, so that
+/// opening, attaching and closing a session wait for submissions under way.
 ///
 /// # Consistency
 ///
@@ -118,7 +120,8 @@ impl Engine {
         self.shard(key).read().commit(key, version)
     }
 
-    /// Applies a batch of the host's own: no session, no seq, never held.
+    /// Applies a batch of the host's own: no session, no seq, never held. Of the limits, those of the
+    /// document hold; those of a client's batch, and its extensions, do not concern the host.
     ///
     /// # Errors
     ///

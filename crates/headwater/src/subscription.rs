@@ -6,7 +6,8 @@ use crate::engine::Engine;
 /// Where a subscription starts and how it follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SubscribeOptions {
-    /// What the subscriber holds already; `None`, the default, for nothing.
+    /// What the subscriber holds already of this very document; `None`, the default, for nothing. Epochs
+    /// are unique for each key only: a position of another key's document could pass for one of this.
     pub from: Option<Position>,
     /// How it follows. Default [`Mode::EveryCommit`].
     pub mode: Mode,

@@ -7,6 +7,8 @@ mod conformance;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod deep;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod large;

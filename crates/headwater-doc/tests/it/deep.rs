@@ -1,4 +1,4 @@
-//! Values so deep that recursion would end the stack, and the limit of depth.
+//! P10: values so deep that recursion would end the stack, and the limit of depth.
 
 use headwater_doc::{
     Extensions, LimitExceeded, Limits, Operation, Patch, Pointer, Reason, Value, diff,

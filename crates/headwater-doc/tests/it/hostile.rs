@@ -1,4 +1,4 @@
-//! What is meant to break a server, or once broke another library: typed errors, and nothing changed.
+//! P10: what is meant to break a server, or once broke another library. Typed errors, nothing changed.
 
 use headwater_doc::{
     Extensions, InvalidOperation, InvalidPatch, LimitExceeded, Limits, Operation, ParseError,

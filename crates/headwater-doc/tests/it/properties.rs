@@ -373,6 +373,7 @@ proptest! {
         }
     }
 
+    /// P3: a batch that fails changes nothing.
     #[test]
     fn a_failed_batch_leaves_the_identical_document(
         document in document(), intents in vec(intent(0), 1..12),

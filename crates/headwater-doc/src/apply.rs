@@ -1,14 +1,14 @@
 use std::mem;
 
-use smallvec::SmallVec;
-
 use crate::{
+    adopt::{adopt, adopt_each},
     array::Array,
     limits::{LimitExceeded, Limits},
     number::Number,
     patch::{Operation, Patch},
     pointer::{Pointer, array_index},
     totals::Measure,
+    trail::{Steps, Trail, child},
     value::{Value, View},
 };
 
@@ -20,6 +20,10 @@ pub struct Applied {
     /// The paths at which something changed, in the order of the operations. An element that was
     /// inserted into an array or removed from it touches the whole array, since it moves others.
     pub touched: Vec<Pointer>,
+    /// Bytes of the nodes that were copied because somebody else held them, as
+    /// [`heap_bytes`](Value::heap_bytes) counts: what a held snapshot or an older patch keeps in memory
+    /// from now on beside the document. 0 where nothing was shared.
+    pub copied_bytes: u64,
 }
 
 /// Why a patch does not apply. The document is as it was before.
@@ -99,6 +103,12 @@ impl Reason {
 impl Patch {
     /// Applies all operations in order, or none: if one fails, those before it are undone.
     ///
+    /// After a failure the document is not only equal to what it was but shares what it shared: it and
+    /// every value in it that somebody else holds are the [`same`](Value::same) as before. Where somebody
+    /// else held the document itself, that costs O(1). Where not, a large array, object or string of
+    /// its own may have ceased to share parts of its inside with an older version, which cannot be seen
+    /// but in memory and in the time of a later [`diff()`](crate::diff()).
+    ///
     /// Writes in place what no other value shares, and copies the path to the change elsewhere. The
     /// limits hold after every operation. O(depth · log(size)) an operation, but for `test`, which
     /// compares, and `splice`, which costs what it inserts and removes.
@@ -111,11 +121,12 @@ impl Patch {
             start: document.measure(),
             walk: WALK_MAX,
             undoing: false,
+            trail: Trail::new(),
             document,
             limits,
             undo: Vec::with_capacity(self.operations().len()),
             touched: Vec::with_capacity(self.operations().len()),
-            steps: SmallVec::new(),
+            steps: Steps::new(),
         };
         for (index, operation) in self.operations().iter().enumerate() {
             if let Err((path, reason)) = applier.apply(operation) {
@@ -128,12 +139,16 @@ impl Patch {
             }
         }
         let Applier {
-            mut undo, touched, ..
+            mut undo,
+            touched,
+            trail,
+            ..
         } = applier;
         undo.reverse();
         Ok(Applied {
             inverse: Self::from(undo),
             touched,
+            copied_bytes: trail.copied_bytes,
         })
     }
 }
@@ -151,7 +166,16 @@ struct Applier<'a> {
     undo: Vec<Operation>,
     touched: Vec<Pointer>,
     /// The path that was resolved last, as positions in its containers.
-    steps: SmallVec<[usize; 16]>,
+    steps: Steps,
+    /// What is copied on the way.
+    trail: Trail,
+}
+
+/// Where a value comes from that is added.
+#[derive(Clone, Copy)]
+enum Origin {
+    Patch,
+    Document,
 }
 
 /// Values that one batch may walk to find heights: about a millisecond. Without a bound a batch of
@@ -166,15 +190,17 @@ impl Applier<'_> {
     fn apply<'p>(&mut self, operation: &'p Operation) -> Result<(), Failure<'p>> {
         let at = |path: &'p Pointer| move |reason| (path, reason);
         match operation {
-            Operation::Add { path, value } => self.add(path, value.clone()).map_err(at(path)),
+            Operation::Add { path, value } => self
+                .add(path, value.clone(), Origin::Patch)
+                .map_err(at(path)),
             Operation::Remove { path } => self.remove(path).map(drop).map_err(at(path)),
-            Operation::Replace { path, value } => {
-                self.replace(path, value.clone()).map_err(at(path))
-            }
+            Operation::Replace { path, value } => self
+                .replace(path, value.clone(), Origin::Patch)
+                .map_err(at(path)),
             Operation::Move { from, path } => self.relocate(from, path),
             Operation::Copy { from, path } => {
                 let value = self.resolve(from).map_err(at(from))?.clone();
-                self.add(path, value).map_err(at(path))
+                self.add(path, value, Origin::Document).map_err(at(path))
             }
             Operation::Test { path, value } => {
                 if self.resolve(path).map_err(at(path))? == value {
@@ -193,10 +219,11 @@ impl Applier<'_> {
         }
     }
 
-    fn add(&mut self, path: &Pointer, value: Value) -> Result<(), Reason> {
+    fn add(&mut self, path: &Pointer, value: Value, origin: Origin) -> Result<(), Reason> {
         let Some((parent, last)) = path.split_last() else {
-            return self.replace(path, value);
+            return self.replace(path, value, origin);
         };
+        let adopts = self.adopts(origin);
         let (undo, touched) = match self.resolve(&parent)?.view() {
             View::Array(array) => {
                 let len = array.len();
@@ -207,8 +234,10 @@ impl Applier<'_> {
                 if index > len {
                     return Err(Reason::OutOfRange { len });
                 }
+                let sibling = array.beside(index).filter(|_| adopts);
+                let value = adopt(value, sibling);
                 self.check_depth(self.steps.len() + 1, &value)?;
-                self.edit(|parent| parent.insert_element(index, value));
+                self.edit(|parent, copied| parent.insert_element(index, value, copied));
                 let path = match &*last {
                     "-" => parent.element(index),
                     _ => path.clone(),
@@ -216,13 +245,18 @@ impl Applier<'_> {
                 (Operation::Remove { path }, parent)
             }
             View::Object(object) => match object.find(&last) {
-                Ok((position, _)) => {
+                Ok((position, old)) => {
+                    let value = adopt(value, Some(old).filter(|_| adopts));
                     self.steps.push(position);
                     return self.replace_resolved(path, value);
                 }
                 Err(position) => {
+                    let sibling = object.beside(position).filter(|_| adopts);
+                    let value = adopt(value, sibling);
                     self.check_depth(self.steps.len() + 1, &value)?;
-                    self.edit(|parent| parent.insert_member(position, &last, value));
+                    self.edit(|parent, copied| {
+                        parent.insert_member(position, &last, value, copied);
+                    });
                     (Operation::Remove { path: path.clone() }, path.clone())
                 }
             },
@@ -236,11 +270,12 @@ impl Applier<'_> {
         let (removed, touched) = match self.resolve(&parent)?.view() {
             View::Array(array) => {
                 let index = element(array, &last)?;
-                (self.edit(|parent| parent.remove_element(index)), parent)
+                let removed = self.edit(|parent, copied| parent.remove_element(index, copied));
+                (removed, parent)
             }
             View::Object(object) => {
                 let (position, _) = object.find(&last).map_err(|_| Reason::NotFound)?;
-                let removed = self.edit(|parent| parent.remove_member(position));
+                let removed = self.edit(|parent, copied| parent.remove_member(position, copied));
                 (removed, path.clone())
             }
             _ => return Err(Reason::ThroughScalar),
@@ -252,8 +287,10 @@ impl Applier<'_> {
         self.record(undo, touched).map(|()| removed)
     }
 
-    fn replace(&mut self, path: &Pointer, value: Value) -> Result<(), Reason> {
-        self.resolve(path)?;
+    fn replace(&mut self, path: &Pointer, value: Value, origin: Origin) -> Result<(), Reason> {
+        let adopts = self.adopts(origin);
+        let old = self.resolve(path)?;
+        let value = adopt(value, Some(old).filter(|_| adopts));
         self.replace_resolved(path, value)
     }
 
@@ -262,7 +299,7 @@ impl Applier<'_> {
         self.check_depth(self.steps.len(), &value)?;
         let undo = Operation::Replace {
             path: path.clone(),
-            value: self.edit(|slot| mem::replace(slot, value)),
+            value: self.put(value),
         };
         self.record(undo, path.clone())
     }
@@ -275,8 +312,10 @@ impl Applier<'_> {
         if from.is_prefix_of(path) {
             return Err((path, Reason::IntoItself));
         }
+        let steps = self.steps.clone();
         let value = self.remove(from).map_err(|reason| (from, reason))?;
-        self.add(path, value).map_err(|reason| (path, reason))?;
+        self.add(path, value, Origin::Document)
+            .map_err(|reason| (path, reason))?;
         // Two steps back become one where nothing was replaced. Where something was, they must stay
         // two: moving back first could shift the path at which it has to be restored. So must they
         // where an element came out of the one that it was put before: moving from `/0` back to
@@ -297,6 +336,7 @@ impl Applier<'_> {
                 return Ok(());
             }
             self.undo.push(undo);
+            self.trail.join(self.undo.len(), &steps);
         }
         Ok(())
     }
@@ -314,7 +354,11 @@ impl Applier<'_> {
         remove: usize,
         insert: &Value,
     ) -> Result<(), Reason> {
+        let adopts = self.adopts(Origin::Patch);
         let target = self.resolve(path)?;
+        let sibling = target.as_array().and_then(|array| array.beside(index));
+        let adopted = adopt_each(insert, sibling.filter(|_| adopts));
+        let insert = adopted.as_ref().unwrap_or(insert);
         let (len, inserted) = match (target.view(), insert.view()) {
             (View::String(target), View::String(insert)) => (target.scalars(), insert.scalars()),
             (View::Array(target), View::Array(insert)) => (target.len(), insert.len()),
@@ -323,9 +367,9 @@ impl Applier<'_> {
         let end = index.checked_add(remove).filter(|end| *end <= len);
         let range = index..end.ok_or(Reason::OutOfRange { len })?;
         self.check_depth(self.steps.len(), insert)?;
-        let removed = self.edit(|target| match insert.view() {
-            View::Array(insert) => target.splice_elements(range, insert),
-            _ => target.splice_text(range, &insert.as_str().unwrap_or_default()),
+        let removed = self.edit(|target, copied| match insert.view() {
+            View::Array(insert) => target.splice_elements(range, insert, copied),
+            _ => target.splice_text(range, &insert.as_str().unwrap_or_default(), copied),
         });
         let undo = Operation::Splice {
             path: path.clone(),
@@ -334,6 +378,12 @@ impl Applier<'_> {
             insert: removed,
         };
         self.record(undo, path.clone())
+    }
+
+    /// Whether a value takes the names of its siblings. One of the document must stay the one that
+    /// others may hold, and so must what is put back.
+    fn adopts(&self, origin: Origin) -> bool {
+        matches!(origin, Origin::Patch) && !self.undoing
     }
 
     /// Finds the value that a path leads to and leaves the way to it in `steps`.
@@ -358,20 +408,37 @@ impl Applier<'_> {
         Ok(value)
     }
 
-    /// Changes the value at `steps` in place, and the headers of the containers around it.
-    fn edit<R>(&mut self, change: impl FnOnce(&mut Value) -> R) -> R {
-        let target = descend(self.document, &self.steps, |_, _| {});
+    /// Changes the value at `steps` in place. The change adds to its argument what it copies.
+    fn edit<R>(&mut self, change: impl FnOnce(&mut Value, &mut u64) -> R) -> R {
+        self.write(true, change)
+    }
+
+    /// Puts another value where that at `steps` is, and returns that.
+    fn put(&mut self, value: Value) -> Value {
+        self.write(false, |slot, _| mem::replace(slot, value))
+    }
+
+    /// Changes the value at `steps`, its own node if `into`, and the headers of the containers around
+    /// it.
+    fn write<R>(&mut self, into: bool, change: impl FnOnce(&mut Value, &mut u64) -> R) -> R {
+        let changes = self.undo.len();
+        let target = self
+            .trail
+            .descend(self.document, &self.steps, changes, into);
         let before = target.measure();
-        let result = change(target);
+        let result = change(target, &mut self.trail.copied_bytes);
         let after = target.measure();
         if before != after {
             let around = self.steps.len();
-            descend(self.document, &self.steps, |container, depth| {
+            let mut container = &mut *self.document;
+            for (depth, &step) in self.steps.iter().enumerate() {
                 // Between the container and the target stand this many more.
                 let between = u16::try_from(around - depth - 1).unwrap_or(u16::MAX);
                 let height = after.height.saturating_add(between);
                 container.shift(before, Measure { height, ..after });
-            });
+                // All are the document's own by now.
+                container = child(container, step, &mut 0);
+            }
         }
         result
     }
@@ -394,15 +461,32 @@ impl Applier<'_> {
         Ok(self.limits.check_depth(around, value, &mut self.walk)?)
     }
 
+    /// Makes the document what it was, nodes that others hold included.
     fn undo(mut self) {
+        if let Some(document) = self.trail.turn() {
+            *self.document = document;
+            return;
+        }
         self.limits = &Limits::NONE;
         self.undoing = true;
-        for operation in mem::take(&mut self.undo).iter().rev() {
+        let undo = mem::take(&mut self.undo);
+        self.put_back(undo.len());
+        for (changes, operation) in undo.iter().enumerate().rev() {
             let undone = self.apply(operation);
             debug_assert!(
                 undone.is_ok(),
                 "an inverse applies to what it was made from"
             );
+            self.put_back(changes);
+        }
+    }
+
+    /// Puts the nodes back that were copied after so many changes. What stands there is equal to them,
+    /// since all later changes are undone.
+    fn put_back(&mut self, changes: usize) {
+        while let Some((steps, value)) = self.trail.pop(changes) {
+            self.steps = steps;
+            self.put(value);
         }
     }
 }
@@ -416,22 +500,4 @@ fn element(array: Array<'_>, segment: &str) -> Result<usize, Reason> {
         None if segment == "-" => Err(Reason::OutOfRange { len }),
         None => Err(Reason::BadIndex),
     }
-}
-
-/// Walks down `steps`, which `resolve` has just found, calls `visit` with each container on the way
-/// and its depth, and returns the value at their end. Shared nodes on the way are copied.
-#[expect(clippy::expect_used, reason = "a path that was resolved leads down")]
-fn descend<'v>(
-    root: &'v mut Value,
-    steps: &[usize],
-    mut visit: impl FnMut(&mut Value, usize),
-) -> &'v mut Value {
-    let mut value = root;
-    for (depth, &step) in steps.iter().enumerate() {
-        visit(value, depth);
-        value = value
-            .child_mut(step)
-            .expect("a path that was resolved leads down");
-    }
-    value
 }

@@ -3,8 +3,9 @@ use std::{fmt, mem, ops::Range, slice};
 use triomphe::Arc;
 
 use crate::{
-    chunked::{Chunk, Chunked},
+    chunked::{Chunk, Chunked, room, trim},
     dismantle::{RECURSION_MAX, dismantle},
+    myers::Hunk,
     node::Node,
     totals::{Measure, Totals},
     value::{Repr, Value},
@@ -61,6 +62,11 @@ impl<'a> Array<'a> {
         }
     }
 
+    /// The element before an index, or that at it if there is none before.
+    pub(crate) fn beside(self, index: usize) -> Option<&'a Value> {
+        self.get(index.saturating_sub(1))
+    }
+
     /// The elements in order.
     pub fn iter(self) -> impl Iterator<Item = &'a Value> + use<'a> {
         Elements::new(self, 0)
@@ -71,31 +77,6 @@ impl<'a> Array<'a> {
         Elements::new(self, index)
     }
 
-    /// The elements from the end on, but for the last `from_end`.
-    pub(crate) fn iter_back_from(
-        self,
-        from_end: usize,
-    ) -> impl Iterator<Item = &'a Value> + use<'a> {
-        let end = self.len().saturating_sub(from_end);
-        let (flat, tree) = match self.0 {
-            Form::Flat(node) => (node.values().get(..end), None),
-            Form::Tree(tree) => (None, Some(tree)),
-        };
-        let beyond = tree
-            .and_then(|tree| tree.items.chunks_to(end).next_back())
-            .map_or(0, |(items, start)| start + items.0.len() - end);
-        let tree = tree.into_iter().flat_map(move |tree| {
-            tree.items
-                .chunks_to(end)
-                .rev()
-                .flat_map(|(items, _)| items.0.iter().rev())
-                .skip(beyond)
-        });
-        flat.into_iter()
-            .flat_map(|values| values.iter().rev())
-            .chain(tree)
-    }
-
     pub(crate) fn same(self, other: Self) -> bool {
         match (self.0, other.0) {
             (Form::Flat(left), Form::Flat(right)) => left.ptr_eq(right),
@@ -104,15 +85,15 @@ impl<'a> Array<'a> {
         }
     }
 
-    /// How many elements at the start, and behind them at the end, are the same nodes in both.
-    pub(crate) fn shared_ends(self, other: Self) -> (usize, usize) {
-        let (Form::Tree(left), Form::Tree(right)) = (self.0, other.0) else {
-            return (0, 0);
-        };
-        let limit = self.len().min(other.len());
-        let prefix = left.items.shared_prefix(&right.items).min(limit);
-        let suffix = left.items.shared_suffix(&right.items);
-        (prefix, suffix.min(limit - prefix))
+    /// The runs of elements that the two do not share in memory, ascending.
+    pub(crate) fn unshared(self, other: Self) -> Vec<Hunk> {
+        match (self.0, other.0) {
+            (Form::Tree(left), Form::Tree(right)) => left.items.unshared(&right.items),
+            _ => vec![Hunk {
+                old: 0..self.len(),
+                new: 0..other.len(),
+            }],
+        }
     }
 }
 
@@ -159,6 +140,9 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
+/// What a large array takes beside its items: a reference count and itself.
+const HEAD_BYTES: usize = size_of::<usize>() + size_of::<ArrayTree>();
+
 /// A large array.
 #[derive(Clone, Default)]
 pub(crate) struct ArrayTree {
@@ -169,7 +153,19 @@ pub(crate) struct ArrayTree {
 
 impl ArrayTree {
     pub(crate) const fn measure(&self) -> Measure {
-        self.totals.measure()
+        self.totals.measure(HEAD_BYTES + self.items.heap())
+    }
+
+    /// What a copy takes that shares all but the root.
+    pub(crate) fn own_bytes(&self) -> usize {
+        HEAD_BYTES + self.items.root_bytes()
+    }
+
+    /// Its own bytes, once the sums that they come from are checked.
+    #[cfg(test)]
+    pub(crate) fn checked_heap_bytes(&self) -> u64 {
+        self.items.check_invariants();
+        (HEAD_BYTES + self.items.heap()) as u64
     }
 
     /// Takes out the elements that no other array shares.
@@ -182,7 +178,7 @@ impl ArrayTree {
 
 impl Drop for ArrayTree {
     fn drop(&mut self) {
-        if u32::from(self.totals.measure().height) > RECURSION_MAX {
+        if u32::from(self.totals.measure(0).height) > RECURSION_MAX {
             dismantle(self.take_children());
         }
     }
@@ -213,7 +209,7 @@ impl Value {
         Self(Repr::ArrayTree(Arc::new(ArrayTree { items, totals })))
     }
 
-    pub(crate) fn insert_element(&mut self, index: usize, value: Self) {
+    pub(crate) fn insert_element(&mut self, index: usize, value: Self, copied: &mut u64) {
         match &mut self.0 {
             Repr::Array(node) if node.len() < FLAT_MAX => {
                 let mut totals = node.totals();
@@ -229,14 +225,16 @@ impl Value {
             Repr::ArrayTree(tree) => {
                 let tree = Arc::make_mut(tree);
                 tree.totals.add(value.measure(), 0);
-                tree.items
-                    .edit(index, |items, at| items.0.insert(at, value));
+                tree.items.edit(index, copied, |items, at| {
+                    room(&mut items.0, 1);
+                    items.0.insert(at, value);
+                });
             }
             _ => {}
         }
     }
 
-    pub(crate) fn remove_element(&mut self, index: usize) -> Self {
+    pub(crate) fn remove_element(&mut self, index: usize, copied: &mut u64) -> Self {
         match &mut self.0 {
             Repr::Array(node) => {
                 let mut totals = node.totals();
@@ -247,7 +245,11 @@ impl Value {
             }
             Repr::ArrayTree(tree) => {
                 let tree = Arc::make_mut(tree);
-                let removed = tree.items.edit(index, |items, at| items.0.remove(at));
+                let removed = tree.items.edit(index, copied, |items, at| {
+                    let removed = items.0.remove(at);
+                    trim(&mut items.0);
+                    removed
+                });
                 tree.totals.remove(removed.measure(), 0);
                 // Half of what makes a tree, so that an array at the border does not change its form
                 // at each change.
@@ -261,7 +263,12 @@ impl Value {
     }
 
     /// Replaces a range of elements and returns what stood there, as an array.
-    pub(crate) fn splice_elements(&mut self, range: Range<usize>, insert: Array<'_>) -> Self {
+    pub(crate) fn splice_elements(
+        &mut self,
+        range: Range<usize>,
+        insert: Array<'_>,
+        copied: &mut u64,
+    ) -> Self {
         let (mut items, mut totals) = match &mut self.0 {
             Repr::Array(node) => (
                 Chunked::from_chunk(Items(node.values().to_vec())),
@@ -273,16 +280,19 @@ impl Value {
             }
             _ => return Self::NULL,
         };
-        let mut removed = items.split_off(range.start);
-        let right = removed.split_off(range.len());
+        let mut removed = items.split_off(range.start, copied);
+        let right = removed.split_off(range.len(), copied);
         for value in insert.iter() {
             totals.add(value.measure(), 0);
         }
-        items.append(match insert.0 {
+        // What is inserted stays with the patch, so that the seam is copied: not counted, for it was
+        // not the document's.
+        let insert = match insert.0 {
             Form::Flat(node) => Chunked::from_chunk(Items(node.values().to_vec())),
             Form::Tree(tree) => tree.items.clone(),
-        });
-        items.append(right);
+        };
+        items.append(insert, &mut 0);
+        items.append(right, &mut 0);
         let mut removed_totals = Totals::default();
         for value in removed.chunks().flat_map(|items| &items.0) {
             removed_totals.add(value.measure(), 0);
@@ -295,8 +305,8 @@ impl Value {
 
 /// The place of a child, to be changed in place; the caller brings the totals up to date.
 impl ArrayTree {
-    pub(crate) fn child_mut(&mut self, index: usize) -> Option<&mut Value> {
-        let (items, at) = self.items.chunk_at_mut(index)?;
+    pub(crate) fn child_mut(&mut self, index: usize, copied: &mut u64) -> Option<&mut Value> {
+        let (items, at) = self.items.chunk_at_mut(index, copied)?;
         items.0.get_mut(at)
     }
 
@@ -332,6 +342,10 @@ impl Chunk for Items {
         self.0.len()
     }
 
+    fn heap(&self) -> usize {
+        size_of_val(&*self.0)
+    }
+
     fn first_key(&self) {}
 
     fn split_half(&mut self) -> Self {
@@ -340,11 +354,12 @@ impl Chunk for Items {
 
     fn split_off(&mut self, at: usize) -> Self {
         let right = self.0.split_off(at);
-        self.0.shrink_to(Self::SIZE_MAX);
+        self.0.shrink_to_fit();
         Self(right)
     }
 
     fn append(&mut self, mut right: Self) {
+        room(&mut self.0, right.0.len());
         self.0.append(&mut right.0);
     }
 }

@@ -1,4 +1,7 @@
-use std::{hash::Hasher as _, mem};
+#[cfg(test)]
+mod tests;
+
+use std::{hash::Hasher as _, mem, ops::Range};
 
 use crate::{
     array::Array,
@@ -13,8 +16,10 @@ use crate::{
 /// Makes a patch that turns `old` into `new`: not the smallest there is, but a small one.
 ///
 /// Parts that the two share in memory are skipped by their pointers, so that for a value and what
-/// became of it the cost follows what was changed, not the size. Arrays are compared by what is
-/// equal at both ends, then by a bounded Myers diff; a changed element is compared in its turn. With
+/// became of it the cost follows what was changed, not the size: O(changes · log n) in arrays and
+/// objects of n children, wherever in them the changes are. Between what they share, arrays are compared
+/// by what is equal at both ends, then by a bounded Myers diff; a changed element is compared in its
+/// turn. With
 /// `splice` allowed, changed strings and runs of elements become splices.
 ///
 /// The result is exact, not only equal by `==`: `1` that became `1.0` is a change.
@@ -73,12 +78,20 @@ impl<'a> Differ<'a> {
 
     fn objects(&mut self, path: &Pointer, old: Object<'a>, new: Object<'a>) {
         let first = self.open.len();
-        let (prefix, suffix) = old.shared_ends(new);
-        let middle = |object: Object<'a>| {
-            let len = object.len() - prefix - suffix;
-            object.iter_from(prefix).take(len).peekable()
+        // What is shared between two runs stands between them in both by its names too, so that each run
+        // is compared for itself.
+        for run in old.unshared(new) {
+            self.members(path, old, new, &run);
+        }
+        self.in_document_order(first);
+    }
+
+    /// Compares runs of members, both sorted by name.
+    fn members(&mut self, path: &Pointer, old: Object<'a>, new: Object<'a>, run: &Hunk) {
+        let members = |object: Object<'a>, run: &Range<usize>| {
+            object.iter_from(run.start).take(run.len()).peekable()
         };
-        let (mut olds, mut news) = (middle(old), middle(new));
+        let (mut olds, mut news) = (members(old, &run.old), members(new, &run.new));
         loop {
             match (olds.peek(), news.peek()) {
                 (Some((name, old)), Some((new_name, new))) if name == new_name => {
@@ -103,33 +116,43 @@ impl<'a> Differ<'a> {
                 (_, None) => break,
             }
         }
-        self.in_document_order(first);
     }
 
     fn arrays(&mut self, path: &Pointer, old: Array<'a>, new: Array<'a>) {
         let first = self.open.len();
-        let (prefix, suffix) = common_ends(old, new);
-        let middle = |array: Array<'a>| -> Vec<&'a Value> {
-            array
-                .iter_from(prefix)
-                .take(array.len() - prefix - suffix)
-                .collect()
-        };
-        let (old, new) = (middle(old), middle(new));
-        // One changed element, the usual case, is not hashed: that would cost its size, and all that
-        // it shares with the other would be looked at.
-        let hunks = if (old.len(), new.len()) == (1, 1) {
-            vec![Hunk {
-                old: 0..1,
-                new: 0..1,
-            }]
-        } else {
-            hunks(&fingerprints(&old, &new))
-        };
-        for hunk in hunks {
-            self.hunk(path, prefix, &old, &new, &hunk);
+        for run in old.unshared(new) {
+            let elements = |array: Array<'a>, run: &Range<usize>| -> Vec<&'a Value> {
+                array.iter_from(run.start).take(run.len()).collect()
+            };
+            let (olds, news) = (elements(old, &run.old), elements(new, &run.new));
+            let (prefix, suffix) = common_ends(&olds, &news);
+            let start = run.new.start + prefix;
+            let middle = |len: usize| prefix..len - suffix;
+            self.elements(
+                path,
+                start,
+                olds.get(middle(olds.len())).unwrap_or_default(),
+                news.get(middle(news.len())).unwrap_or_default(),
+            );
         }
         self.in_document_order(first);
+    }
+
+    /// Compares runs of elements of which neither the first nor the last are identical.
+    fn elements(&mut self, path: &Pointer, start: usize, old: &[&'a Value], new: &[&'a Value]) {
+        // One changed element, the usual case, is not hashed: that would cost its size, and all that
+        // it shares with the other would be looked at. Where one run is empty there is nothing to find.
+        let hunks = match (old.len(), new.len()) {
+            (0, 0) => Vec::new(),
+            (1, 1) | (0, _) | (_, 0) => vec![Hunk {
+                old: 0..old.len(),
+                new: 0..new.len(),
+            }],
+            _ => hunks(&fingerprints(old, new)),
+        };
+        for hunk in hunks {
+            self.hunk(path, start, old, new, &hunk);
+        }
     }
 
     /// Turns a run of elements into another. What stands left of it is new already, so that indices
@@ -218,26 +241,12 @@ impl<'a> Differ<'a> {
 }
 
 /// How many elements at the start, and behind them at the end, are identical.
-fn common_ends(old: Array<'_>, new: Array<'_>) -> (usize, usize) {
-    let limit = old.len().min(new.len());
-    let identical = |(old, new): &(&Value, &Value)| old.same(new) || old.identical(new);
-    let (shared_prefix, shared_suffix) = old.shared_ends(new);
-    let prefix = shared_prefix
-        + old
-            .iter_from(shared_prefix)
-            .zip(new.iter_from(shared_prefix))
-            .take(limit - shared_prefix)
-            .take_while(identical)
-            .count();
-    let limit = limit - prefix;
-    let shared_suffix = shared_suffix.min(limit);
-    let suffix = shared_suffix
-        + old
-            .iter_back_from(shared_suffix)
-            .zip(new.iter_back_from(shared_suffix))
-            .take(limit - shared_suffix)
-            .take_while(identical)
-            .count();
+fn common_ends(old: &[&Value], new: &[&Value]) -> (usize, usize) {
+    let identical = |(old, new): &(&&Value, &&Value)| old.same(new) || old.identical(new);
+    let prefix = old.iter().zip(new).take_while(identical).count();
+    let behind = old.len().min(new.len()) - prefix;
+    let backwards = old.iter().rev().zip(new.iter().rev());
+    let suffix = backwards.take(behind).take_while(identical).count();
     (prefix, suffix)
 }
 

@@ -104,6 +104,7 @@
 //! accepted can be written, read again, and is the same. Nothing here recurses where input decides
 //! the depth, dropping a value included; serde does, and is stopped at 128 containers.
 
+mod adopt;
 mod apply;
 mod array;
 mod chunked;
@@ -129,6 +130,7 @@ mod ser;
 mod shapes;
 mod text;
 mod totals;
+mod trail;
 mod transcode;
 mod value;
 mod write;

@@ -14,7 +14,28 @@ const EDITS_MAX: usize = 256;
 
 /// The hunks that turn one sequence into the other, ascending, by the greedy algorithm of Myers ("An
 /// O(ND) Difference Algorithm and Its Variations", 1986).
-pub(crate) fn hunks((old, new): &(Vec<u32>, Vec<u32>)) -> Vec<Hunk> {
+pub(crate) fn hunks<T: PartialEq>((old, new): &(Vec<T>, Vec<T>)) -> Vec<Hunk> {
+    // What is equal at both ends takes the search no edits, but a step on each of its diagonals.
+    let equal = |(old, new): &(&T, &T)| old == new;
+    let prefix = old.iter().zip(new).take_while(equal).count();
+    let behind = old.len().min(new.len()) - prefix;
+    let backwards = old.iter().rev().zip(new.iter().rev());
+    let suffix = backwards.take(behind).take_while(equal).count();
+    let middle = |list: &'_ [T]| prefix..list.len() - suffix;
+    let (old_middle, new_middle) = (middle(old), middle(new));
+    let mut hunks = middle_hunks(
+        old.get(old_middle).unwrap_or_default(),
+        new.get(new_middle).unwrap_or_default(),
+    );
+    for hunk in &mut hunks {
+        hunk.old = hunk.old.start + prefix..hunk.old.end + prefix;
+        hunk.new = hunk.new.start + prefix..hunk.new.end + prefix;
+    }
+    hunks
+}
+
+/// The hunks of sequences that differ at both ends.
+fn middle_hunks<T: PartialEq>(old: &[T], new: &[T]) -> Vec<Hunk> {
     let all = Hunk {
         old: 0..old.len(),
         new: 0..new.len(),
@@ -33,7 +54,7 @@ pub(crate) fn hunks((old, new): &(Vec<u32>, Vec<u32>)) -> Vec<Hunk> {
 /// the place in `old` is `k` further than in `new`, stands at index `k + d` of round `d`.
 type Trace = Vec<Vec<usize>>;
 
-fn search(old: &[u32], new: &[u32]) -> Option<Trace> {
+fn search<T: PartialEq>(old: &[T], new: &[T]) -> Option<Trace> {
     let mut trace: Trace = Vec::new();
     for edits in 0..=EDITS_MAX {
         let mut round = Vec::with_capacity(2 * edits + 1);
@@ -75,7 +96,7 @@ fn start(last: &[usize], slot: usize, edits: usize) -> (usize, bool) {
     }
 }
 
-fn backtrack(old: &[u32], new: &[u32], trace: &Trace) -> Vec<Hunk> {
+fn backtrack<T>(old: &[T], new: &[T], trace: &Trace) -> Vec<Hunk> {
     let (mut x, mut y) = (old.len(), new.len());
     let mut hunks: Vec<Hunk> = Vec::new();
     for edits in (1..trace.len()).rev() {

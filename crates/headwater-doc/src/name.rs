@@ -40,6 +40,14 @@ impl Name {
         };
         u32::try_from(quoted + 1).unwrap_or(u32::MAX)
     }
+
+    /// Bytes of a long name outside its own 16.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Repr::Short(_) => 0,
+            Repr::Long(long) => long.heap_bytes(),
+        }
+    }
 }
 
 impl From<&str> for Name {
@@ -93,12 +101,19 @@ pub(crate) struct NameList {
 
 impl NameList {
     /// The caller has sorted the names and found none repeated.
-    pub(crate) fn new(names: Vec<Name>) -> Self {
+    pub(crate) fn new(mut names: Vec<Name>) -> Self {
+        names.shrink_to_fit();
         let sum = |sum: u32, name: &Name| sum.saturating_add(name.written_bytes());
         Self {
             written_bytes: names.iter().fold(0, sum),
             names,
         }
+    }
+
+    /// Bytes that a shared list takes: a reference count, itself, and the names.
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        let long: usize = self.names.iter().map(Name::heap_bytes).sum();
+        (size_of::<usize>() + size_of::<Self>() + size_of_val(&*self.names) + long) as u64
     }
 
     pub(crate) const fn written_bytes(&self) -> u32 {
@@ -107,11 +122,14 @@ impl NameList {
 
     pub(crate) fn insert(&mut self, position: usize, name: Name) {
         self.written_bytes = self.written_bytes.saturating_add(name.written_bytes());
+        // Names come seldom, and stay: no room for more.
+        self.names.reserve_exact(1);
         self.names.insert(position, name);
     }
 
     pub(crate) fn remove(&mut self, position: usize) -> Name {
         let name = self.names.remove(position);
+        self.names.shrink_to_fit();
         self.written_bytes = self.written_bytes.saturating_sub(name.written_bytes());
         name
     }

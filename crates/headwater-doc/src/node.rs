@@ -1,7 +1,7 @@
 //! The flat container: one allocation for count, totals, header and values.
 //!
 //! This is the only unsafe code of the crate. It pays: a record of some members is one allocation of
-//! 24 bytes and 16 a value, where an `Arc` of a struct with a `Vec` is two and takes 64 and 16, and a
+//! 32 bytes and 16 a value, where an `Arc` of a struct with a `Vec` is two and takes 72 and 16, and a
 //! document of records is mostly such headers. `docs/PERFORMANCE.md` has the figures.
 #![expect(
     unsafe_code,
@@ -20,7 +20,7 @@ use std::{
 
 use crate::{
     dismantle::{RECURSION_MAX, dismantle},
-    totals::Totals,
+    totals::{Packed, Totals},
     value::Value,
 };
 
@@ -36,11 +36,9 @@ pub(crate) struct Node<H> {
 
 #[repr(C)]
 struct Inner<H> {
+    /// How many values there are, and what is cached of them.
+    packed: Packed,
     count: AtomicU32,
-    bytes: u32,
-    nodes: u32,
-    height: u16,
-    len: u16,
     header: H,
     /// Where the values start; `len` of them.
     values: [Value; 0],
@@ -54,7 +52,7 @@ unsafe impl<H: Send + Sync> Sync for Node<H> {}
 
 impl<H> Node<H> {
     /// Most values of a node: what its length is counted in.
-    pub(crate) const LEN_MAX: usize = u16::MAX as usize;
+    pub(crate) const LEN_MAX: usize = u8::MAX as usize;
 
     /// Makes a node of the values of a list from an index on, which are taken off the list.
     ///
@@ -86,13 +84,9 @@ impl<H> Node<H> {
         let Some(inner) = NonNull::new(memory.cast::<Inner<H>>()) else {
             alloc::handle_alloc_error(layout);
         };
-        let (bytes, nodes, height) = totals.to_parts();
         let value = Inner {
+            packed: Packed::new(totals, u8::try_from(len).unwrap_or(u8::MAX)),
             count: AtomicU32::new(1),
-            bytes,
-            nodes,
-            height,
-            len: u16::try_from(len).unwrap_or(u16::MAX),
             header,
             values: [],
         };
@@ -136,7 +130,7 @@ impl<H> Node<H> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.inner().len)
+        usize::from(self.inner().packed.len)
     }
 
     pub(crate) fn header(&self) -> &H {
@@ -144,8 +138,12 @@ impl<H> Node<H> {
     }
 
     pub(crate) fn totals(&self) -> Totals {
-        let inner = self.inner();
-        Totals::from_parts(inner.bytes, inner.nodes, inner.height)
+        self.inner().packed.totals()
+    }
+
+    /// Bytes of the allocation.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Inner<H>>() + self.len() * size_of::<Value>()
     }
 
     pub(crate) fn values(&self) -> &[Value] {
@@ -158,7 +156,7 @@ impl<H> Node<H> {
     }
 
     /// Whether this is the only `Node` of it.
-    fn is_unique(&self) -> bool {
+    pub(crate) fn is_unique(&self) -> bool {
         // Acquire, with the Release of the drop that left this one alone: what others read is read
         // before this one writes. No new one can be made meanwhile, since only this one could be
         // cloned and it is borrowed mutably by whoever wants to write.
@@ -172,7 +170,7 @@ impl<H> Node<H> {
         }
         let len = self.len();
         // SAFETY: it is unique. Before the values are read out it says that it has none.
-        unsafe { self.inner_mut() }.len = 0;
+        unsafe { self.inner_mut() }.packed.len = 0;
         let mut values = Vec::with_capacity(len);
         // SAFETY: `len` initialised values, which the node no longer counts as its own, move to fresh
         // memory with room for them.
@@ -200,9 +198,14 @@ impl<H: Clone> Node<H> {
     /// Makes sure that nobody else holds the node, by copying it if somebody does.
     fn make_unique(&mut self) {
         if !self.is_unique() {
-            let mut values = self.values().to_vec();
-            *self = Self::from_tail(self.header().clone(), self.totals(), &mut values, 0);
+            *self = self.copied();
         }
+    }
+
+    /// Makes a node of the same values.
+    pub(crate) fn copied(&self) -> Self {
+        let mut values = self.values().to_vec();
+        Self::from_tail(self.header().clone(), self.totals(), &mut values, 0)
     }
 
     /// The values, to be changed in place.
@@ -223,7 +226,7 @@ impl<H: Clone> Node<H> {
         self.make_unique();
         // SAFETY: it is unique.
         let inner = unsafe { self.inner_mut() };
-        (inner.bytes, inner.nodes, inner.height) = totals.to_parts();
+        inner.packed = Packed::new(totals, inner.packed.len);
     }
 
     /// Inserts a value.
@@ -241,7 +244,7 @@ impl<H: Clone> Node<H> {
         // SAFETY: the place was just moved out of; it is written without dropping what was there.
         unsafe { self.place(index).write(value) };
         // SAFETY: it is unique; all of `len + 1` values are initialised.
-        unsafe { self.inner_mut() }.len += 1;
+        unsafe { self.inner_mut() }.packed.len += 1;
     }
 
     /// Removes a value.
@@ -254,7 +257,7 @@ impl<H: Clone> Node<H> {
         assert!(index < len, "removal at {index} of {len}");
         self.make_unique();
         // SAFETY: it is unique. From here on the last place no longer counts as a value.
-        unsafe { self.inner_mut() }.len -= 1;
+        unsafe { self.inner_mut() }.packed.len -= 1;
         // SAFETY: the value at the index is initialised, and its place is overwritten or given up.
         let removed = unsafe { self.place(index).read() };
         // SAFETY: both runs are inside what was initialised.
@@ -288,7 +291,7 @@ impl<H> Drop for Node<H> {
             return;
         }
         fence(Ordering::Acquire);
-        if u32::from(self.inner().height) >= RECURSION_MAX {
+        if self.totals().height() >= RECURSION_MAX {
             // The count is 0, and nobody else can raise it: for `take_unique` it must be 1.
             self.inner().count.store(1, Ordering::Relaxed);
             dismantle(self.take_unique());
@@ -313,7 +316,7 @@ impl<H: fmt::Debug> fmt::Debug for Node<H> {
     }
 }
 
-const _: () = assert!(size_of::<Inner<()>>() == 16 && align_of::<Inner<()>>() == 8);
+const _: () = assert!(size_of::<Inner<()>>() == 24 && align_of::<Inner<()>>() == 8);
 
 #[cfg(test)]
 mod tests {

@@ -206,6 +206,7 @@ impl Number {
     }
 
     /// Returns whether both are held alike, with the same bits or text: `1` and `1.0` are not.
+    #[inline]
     pub fn identical(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Repr::Unsigned(a), Repr::Unsigned(b)) => a == b,
@@ -291,6 +292,15 @@ impl Number {
             Repr::Negative(integer) => 1 + digit_count(integer.unsigned_abs()),
             Repr::Double(_) => DOUBLE_BYTES_MAX,
             Repr::Literal(text) => (text.len() + CANONICAL_GROWTH_BYTES_MAX).min(NUMBER_BYTES_MAX),
+        }
+    }
+
+    /// Bytes outside the number's own 16: for a literal a reference count, the place of the text, and
+    /// the text.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Repr::Literal(text) => 3 * size_of::<usize>() + text.len(),
+            _ => 0,
         }
     }
 

@@ -3,8 +3,9 @@ use std::{cmp::Ordering, fmt, mem, slice};
 use triomphe::Arc;
 
 use crate::{
-    chunked::{Chunk, Chunked},
+    chunked::{Chunk, Chunked, room, trim},
     dismantle::{RECURSION_MAX, dismantle},
+    myers::Hunk,
     name::{Name, NameList},
     node::Node,
     packed::Short,
@@ -72,15 +73,21 @@ impl<'a> Object<'a> {
         Members::new(self, position)
     }
 
-    /// How many members at the start, and behind them at the end, are the same nodes in both.
-    pub(crate) fn shared_ends(self, other: Self) -> (usize, usize) {
-        let (Form::Tree(left), Form::Tree(right)) = (self.0, other.0) else {
-            return (0, 0);
-        };
-        let limit = self.len().min(other.len());
-        let prefix = left.members.shared_prefix(&right.members).min(limit);
-        let suffix = left.members.shared_suffix(&right.members);
-        (prefix, suffix.min(limit - prefix))
+    /// The runs of members that the two do not share in memory, ascending.
+    pub(crate) fn unshared(self, other: Self) -> Vec<Hunk> {
+        match (self.0, other.0) {
+            (Form::Tree(left), Form::Tree(right)) => left.members.unshared(&right.members),
+            _ => vec![Hunk {
+                old: 0..self.len(),
+                new: 0..other.len(),
+            }],
+        }
+    }
+
+    /// The member before a position, or that at it if there is none before.
+    pub(crate) fn beside(self, position: usize) -> Option<&'a Value> {
+        let mut members = self.iter_from(position.saturating_sub(1));
+        members.next().map(|(_, value)| value)
     }
 
     /// The names in order.
@@ -190,6 +197,9 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
+/// What a large object takes beside its members: a reference count and itself.
+const HEAD_BYTES: usize = size_of::<usize>() + size_of::<ObjectTree>();
+
 /// A large object.
 #[derive(Clone, Default)]
 pub(crate) struct ObjectTree {
@@ -200,16 +210,28 @@ pub(crate) struct ObjectTree {
 
 impl ObjectTree {
     pub(crate) const fn measure(&self) -> Measure {
-        self.totals.measure()
+        self.totals.measure(HEAD_BYTES + self.members.heap())
     }
 
-    pub(crate) fn child_mut(&mut self, position: usize) -> Option<&mut Value> {
-        let (leaf, at) = self.members.chunk_at_mut(position)?;
+    /// What a copy takes that shares all but the root.
+    pub(crate) fn own_bytes(&self) -> usize {
+        HEAD_BYTES + self.members.root_bytes()
+    }
+
+    pub(crate) fn child_mut(&mut self, position: usize, copied: &mut u64) -> Option<&mut Value> {
+        let (leaf, at) = self.members.chunk_at_mut(position, copied)?;
         leaf.values.get_mut(at)
     }
 
     pub(crate) const fn shift(&mut self, before: Measure, after: Measure) {
         self.totals.shift(before, after);
+    }
+
+    /// Its own bytes, once the sums that they come from are checked.
+    #[cfg(test)]
+    pub(crate) fn checked_heap_bytes(&self) -> u64 {
+        self.members.check_invariants();
+        (HEAD_BYTES + self.members.heap()) as u64
     }
 
     /// Takes out the values that no other object shares.
@@ -222,7 +244,7 @@ impl ObjectTree {
 
 impl Drop for ObjectTree {
     fn drop(&mut self) {
-        if u32::from(self.totals.measure().height) > RECURSION_MAX {
+        if u32::from(self.totals.measure(0).height) > RECURSION_MAX {
             dismantle(self.take_children());
         }
     }
@@ -231,8 +253,8 @@ impl Drop for ObjectTree {
 /// How objects are made and changed. Positions are checked by the caller; what is shared is copied.
 impl Value {
     /// Makes an object of a list of names and as many values at the end of a list, which are taken off
-    /// it.
-    pub(crate) fn object_from_tail(names: Names, values: &mut Vec<Self>) -> Self {
+    /// it. A list of names that is new is counted with the object.
+    pub(crate) fn object_from_tail(names: Names, new: bool, values: &mut Vec<Self>) -> Self {
         let from = values.len() - names.len();
         let mut totals = Totals::default();
         totals.add_names(names.written_bytes());
@@ -240,25 +262,38 @@ impl Value {
             totals.add(value.measure(), 0);
         }
         if names.len() <= FLAT_MAX {
+            if new {
+                totals.add_list(names.heap_bytes());
+            }
             return Self(Repr::Object(Node::from_tail(names, totals, values, from)));
         }
         Self(Repr::ObjectTree(Arc::new(ObjectTree {
             members: Chunked::from_chunk(Leaf {
                 names: Arc::unwrap_or_clone(names).into_names(),
                 values: values.split_off(from),
+                lent: !new,
             }),
             totals,
         })))
     }
 
-    pub(crate) fn insert_member(&mut self, position: usize, name: &str, value: Self) {
+    pub(crate) fn insert_member(
+        &mut self,
+        position: usize,
+        name: &str,
+        value: Self,
+        copied: &mut u64,
+    ) {
         let name = Name::from(name);
         match &mut self.0 {
             Repr::Object(node) if node.len() < FLAT_MAX => {
                 let mut totals = node.totals();
                 totals.add(value.measure(), name.written_bytes());
+                totals.remove_list(node.header().heap_bytes());
                 node.insert(position, value);
-                Arc::make_mut(node.header_mut()).insert(position, name);
+                let names = Arc::make_mut(node.header_mut());
+                names.insert(position, name);
+                totals.add_list(names.heap_bytes());
                 node.set_totals(totals);
             }
             Repr::Object(node) => {
@@ -266,12 +301,14 @@ impl Value {
                 let mut values = node.values().to_vec();
                 names.insert(position, name);
                 values.insert(position, value);
-                *self = Self::object_from_tail(Arc::new(NameList::new(names)), &mut values);
+                *self = Self::object_from_tail(Arc::new(NameList::new(names)), true, &mut values);
             }
             Repr::ObjectTree(tree) => {
                 let tree = Arc::make_mut(tree);
                 tree.totals.add(value.measure(), name.written_bytes());
-                tree.members.edit(position, |leaf, at| {
+                tree.members.edit(position, copied, |leaf, at| {
+                    room(&mut leaf.names, 1);
+                    room(&mut leaf.values, 1);
                     leaf.names.insert(at, name);
                     leaf.values.insert(at, value);
                 });
@@ -280,20 +317,26 @@ impl Value {
         }
     }
 
-    pub(crate) fn remove_member(&mut self, position: usize) -> Self {
+    pub(crate) fn remove_member(&mut self, position: usize, copied: &mut u64) -> Self {
         match &mut self.0 {
             Repr::Object(node) => {
                 let mut totals = node.totals();
                 let removed = node.remove(position);
-                let name = Arc::make_mut(node.header_mut()).remove(position);
+                totals.remove_list(node.header().heap_bytes());
+                let names = Arc::make_mut(node.header_mut());
+                let name = names.remove(position);
+                totals.add_list(names.heap_bytes());
                 totals.remove(removed.measure(), name.written_bytes());
                 node.set_totals(totals);
                 removed
             }
             Repr::ObjectTree(tree) => {
                 let tree = Arc::make_mut(tree);
-                let (name, removed) = tree.members.edit(position, |leaf, at| {
-                    (leaf.names.remove(at), leaf.values.remove(at))
+                let (name, removed) = tree.members.edit(position, copied, |leaf, at| {
+                    let removed = (leaf.names.remove(at), leaf.values.remove(at));
+                    trim(&mut leaf.names);
+                    trim(&mut leaf.values);
+                    removed
                 });
                 tree.totals.remove(removed.measure(), name.written_bytes());
                 // Half of what makes a tree, so that an object at the border does not change its form
@@ -304,7 +347,8 @@ impl Value {
                         names.extend_from_slice(&leaf.names);
                         values.extend_from_slice(&leaf.values);
                     }
-                    *self = Self::object_from_tail(Arc::new(NameList::new(names)), &mut values);
+                    *self =
+                        Self::object_from_tail(Arc::new(NameList::new(names)), true, &mut values);
                 }
                 removed
             }
@@ -319,6 +363,8 @@ struct Leaf {
     /// Invariant: sorted, as many as there are values.
     names: Vec<Name>,
     values: Vec<Value>,
+    /// Whether long names are shared with the object that brought them, and counted there.
+    lent: bool,
 }
 
 impl Chunk for Leaf {
@@ -335,6 +381,15 @@ impl Chunk for Leaf {
         self.values.len()
     }
 
+    fn heap(&self) -> usize {
+        let long: usize = if self.lent {
+            0
+        } else {
+            self.names.iter().map(Name::heap_bytes).sum()
+        };
+        size_of_val(&*self.names) + size_of_val(&*self.values) + long
+    }
+
     fn first_key(&self) -> Name {
         self.names.first().cloned().unwrap_or_default()
     }
@@ -347,13 +402,17 @@ impl Chunk for Leaf {
         let right = Self {
             names: self.names.split_off(at),
             values: self.values.split_off(at),
+            lent: self.lent,
         };
-        self.names.shrink_to(Self::SIZE_MAX);
-        self.values.shrink_to(Self::SIZE_MAX);
+        self.names.shrink_to_fit();
+        self.values.shrink_to_fit();
         right
     }
 
     fn append(&mut self, mut right: Self) {
+        self.lent &= right.lent;
+        room(&mut self.names, right.names.len());
+        room(&mut self.values, right.values.len());
         self.names.append(&mut right.names);
         self.values.append(&mut right.values);
     }

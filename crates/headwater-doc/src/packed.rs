@@ -79,6 +79,16 @@ impl Flat {
         self.as_bytes().len() + self.0.header.header as usize + 2
     }
 
+    /// Bytes of the allocation: a reference count, the header, the length, and the text, rounded up.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        (3 * size_of::<usize>() + self.as_bytes().len()).next_multiple_of(align_of::<usize>())
+    }
+
+    /// Whether nobody else holds it.
+    pub(crate) fn is_unique(&self) -> bool {
+        ThinArc::strong_count(&self.0) == 1
+    }
+
     pub(crate) fn ptr_eq(&self, other: &Self) -> bool {
         self.0.as_ptr() == other.0.as_ptr()
     }

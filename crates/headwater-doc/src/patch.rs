@@ -81,6 +81,26 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// The operation as seen from the value that `prefix` points to; `None` if any of its paths leads
+    /// elsewhere.
+    #[must_use]
+    pub fn strip_prefix(&self, prefix: &Pointer) -> Option<Self> {
+        let mut operation = self.clone();
+        match &mut operation {
+            Self::Add { path, .. }
+            | Self::Remove { path }
+            | Self::Replace { path, .. }
+            | Self::Test { path, .. }
+            | Self::Increment { path, .. }
+            | Self::Splice { path, .. } => *path = path.strip_prefix(prefix)?,
+            Self::Move { from, path } | Self::Copy { from, path } => {
+                *from = from.strip_prefix(prefix)?;
+                *path = path.strip_prefix(prefix)?;
+            }
+        }
+        Some(operation)
+    }
+
     /// The operation's path, for `move` and `copy` the one that it writes.
     #[must_use]
     pub const fn path(&self) -> &Pointer {
@@ -132,6 +152,22 @@ impl Operation {
         // Two braces and one comma too many.
         let op = 6 + text(op);
         members.saturating_add(op + path + 1)
+    }
+
+    /// Bytes outside the operation itself.
+    fn heap_bytes(&self) -> u64 {
+        let value = match self {
+            Self::Add { value, .. } | Self::Replace { value, .. } | Self::Test { value, .. } => {
+                value.heap_bytes()
+            }
+            Self::Splice { insert, .. } => insert.heap_bytes(),
+            Self::Increment { by, .. } => by.heap_bytes() as u64,
+            Self::Remove { .. } | Self::Move { .. } | Self::Copy { .. } => 0,
+        };
+        let from = self.from().map_or(0, Pointer::heap_bytes);
+        value
+            .saturating_add(self.path().heap_bytes() as u64)
+            .saturating_add(from as u64)
     }
 
     /// Writes the text of [`to_value`](Self::to_value), in which names are sorted.
@@ -331,6 +367,17 @@ impl Patch {
     #[must_use]
     pub const fn written_bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Bytes that it has requested from the allocator: operations, pointers and values, each counted as
+    /// [`Value::heap_bytes`] counts, also what others hold too. O(operations).
+    ///
+    /// The text of a pointer that two operations share, a path and its parent, counts with each.
+    #[must_use]
+    pub fn heap_bytes(&self) -> u64 {
+        let own = size_of_val(&*self.operations) as u64;
+        let below = self.operations.iter().map(Operation::heap_bytes);
+        below.fold(own, u64::saturating_add)
     }
 
     /// Which extensions it uses.

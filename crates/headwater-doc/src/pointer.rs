@@ -83,6 +83,11 @@ impl Pointer {
         self.text.get(..self.len as usize).unwrap_or_default()
     }
 
+    /// Bytes of its text in memory, with two reference counts, rounded up.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        (2 * size_of::<usize>() + self.text.len()).next_multiple_of(align_of::<usize>())
+    }
+
     /// Whether this is the pointer to the whole document.
     #[must_use]
     pub const fn is_root(&self) -> bool {
@@ -150,6 +155,13 @@ impl Pointer {
             .as_str()
             .strip_prefix(self.as_str())
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// This pointer as seen from the value that `prefix` points to, if it leads there.
+    #[must_use]
+    pub fn strip_prefix(&self, prefix: &Self) -> Option<Self> {
+        let rest = self.as_str().get(prefix.as_str().len()..)?;
+        prefix.is_prefix_of(self).then(|| Self::from_valid(rest))
     }
 
     /// Whether one of the two is a prefix of the other: a change at one can be seen at the other.

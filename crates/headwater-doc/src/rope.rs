@@ -38,24 +38,39 @@ impl Rope {
         self.bytes + self.escapes + 2
     }
 
+    /// Bytes that it takes: a reference count, itself and its runs.
+    pub(crate) const fn heap_bytes(&self) -> usize {
+        HEAD_BYTES + self.runs.heap()
+    }
+
+    /// What a copy takes that shares all but the root.
+    pub(crate) fn own_bytes(&self) -> usize {
+        HEAD_BYTES + self.runs.root_bytes()
+    }
+
     pub(crate) fn runs(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.runs.chunks().map(|run| run.text.as_str())
     }
 
     /// Replaces a range, given in scalars and inside the text, and returns what stood there.
-    pub(crate) fn splice(&mut self, range: Range<usize>, insert: &str) -> Removed {
+    pub(crate) fn splice(
+        &mut self,
+        range: Range<usize>,
+        insert: &str,
+        copied: &mut u64,
+    ) -> Removed {
         self.bytes += insert.len();
         self.escapes += escape_bytes(insert);
         let removed = if insert.len() <= Run::SIZE_MAX && self.lies_in_one_run(&range) {
-            self.runs.edit(range.start, |run, at| {
+            self.runs.edit(range.start, copied, |run, at| {
                 Removed::Text(run.splice(at..at + range.len(), insert))
             })
         } else {
-            let mut removed = self.runs.split_off(range.start);
-            let right = removed.split_off(range.len());
-            self.runs
-                .append(Chunked::from_chunk(Run::new(insert.to_owned())));
-            self.runs.append(right);
+            let mut removed = self.runs.split_off(range.start, copied);
+            let right = removed.split_off(range.len(), copied);
+            let insert = Chunked::from_chunk(Run::new(insert.to_owned()));
+            self.runs.append(insert, copied);
+            self.runs.append(right, copied);
             let bytes = removed.chunks().map(|run| run.text.len()).sum();
             let escapes = removed.chunks().map(|run| escape_bytes(&run.text)).sum();
             Removed::Rope(Self {
@@ -140,11 +155,18 @@ impl Rope {
     }
 }
 
+/// What a long string takes beside its runs: a reference count and itself.
+const HEAD_BYTES: usize = size_of::<usize>() + size_of::<Rope>();
+
 /// What a splice took out: a little text, or a part of the tree that is kept as it was.
 pub(crate) enum Removed {
     Text(String),
     Rope(Rope),
 }
+
+/// Bytes of spare room in a run that grows. Doubling a run would leave up to half of it unused, and
+/// nobody counts that.
+const ROOM_BYTES: usize = 64;
 
 /// Bytes up to which a string is held in one piece, as long as a run of a longer one.
 pub(crate) const FLAT_BYTES_MAX: usize = Run::SIZE_MAX;
@@ -169,7 +191,14 @@ impl Run {
         let start = self.byte_of(range.start);
         let end = self.byte_of(range.end);
         let removed = self.text.get(start..end).unwrap_or_default().to_owned();
+        let len = self.text.len() - removed.len() + insert.len();
+        if len > self.text.capacity() {
+            self.text.reserve_exact(len - self.text.len() + ROOM_BYTES);
+        }
         self.text.replace_range(start..end, insert);
+        if self.text.capacity() - len > 2 * ROOM_BYTES {
+            self.text.shrink_to(len + ROOM_BYTES);
+        }
         self.scalars = self.scalars - range.len() + insert.chars().count();
         removed
     }
@@ -200,6 +229,10 @@ impl Chunk for Run {
         self.text.len()
     }
 
+    fn heap(&self) -> usize {
+        self.text.len()
+    }
+
     fn first_key(&self) {}
 
     fn split_half(&mut self) -> Self {
@@ -208,17 +241,20 @@ impl Chunk for Run {
             middle += 1;
         }
         let right = Self::new(self.text.split_off(middle));
+        self.text.shrink_to_fit();
         self.scalars -= right.scalars;
         right
     }
 
     fn split_off(&mut self, at: usize) -> Self {
         let right = Self::new(self.text.split_off(self.byte_of(at)));
+        self.text.shrink_to_fit();
         self.scalars -= right.scalars;
         right
     }
 
     fn append(&mut self, right: Self) {
+        self.text.reserve_exact(right.text.len());
         self.text.push_str(&right.text);
         self.scalars += right.scalars;
     }

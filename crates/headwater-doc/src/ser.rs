@@ -1,15 +1,22 @@
+mod elements;
+mod entries;
+mod fields;
 mod key;
+mod members;
+mod scratch;
+mod tree;
+mod update;
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
-use serde::{Serialize, Serializer, ser};
+use serde::{Serialize, ser};
 
+use self::{scratch::Scratch, tree::Tree};
 use crate::{
-    failure::{DEPTH_MAX, Failure, TOO_DEEP, write_failure},
+    failure::{Failure, write_failure},
     limits::LimitExceeded,
-    number::{Number, NumberError},
+    number::NumberError,
     pointer::Pointer,
-    shapes::Shapes,
     value::Value,
 };
 
@@ -62,15 +69,23 @@ use crate::{
 /// );
 /// # Ok::<(), headwater_doc::SerializeError>(())
 /// ```
+///
+/// For a value of which a document was made before, [`Value::updated`] is quicker and shares with that
+/// document what did not change.
 pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, SerializeError> {
-    let tree = Tree {
-        around: 0,
-        shapes: &mut Shapes::default(),
-    };
-    value.serialize(tree).map_err(|failure| {
-        let (path, reason) = failure.into_parts();
-        SerializeError { path, reason }
-    })
+    make(None, value)
+}
+
+/// Makes a document of a value, out of the parts of an old one where they are the same.
+fn make<T: Serialize + ?Sized>(old: Option<&Value>, value: &T) -> Result<Value, SerializeError> {
+    let mut scratch = Scratch::default();
+    match value.serialize(Tree::root(old, &mut scratch)) {
+        Ok(part) => Ok(part.or_old(old)),
+        Err(failure) => {
+            let (path, reason) = failure.into_parts();
+            Err(SerializeError { path, reason })
+        }
+    }
 }
 
 /// Why a value is no document, and where.
@@ -136,379 +151,6 @@ impl From<NumberError> for SerializeFailure {
     }
 }
 
-/// Makes the value that stands inside `around` containers.
-struct Tree<'s> {
-    around: u32,
-    shapes: &'s mut Shapes,
-}
-
-impl<'s> Tree<'s> {
-    /// Steps into a container.
-    fn inside(self) -> Result<Self, SerializeFailure> {
-        if self.around >= DEPTH_MAX {
-            return Err(Failure::new(TOO_DEEP));
-        }
-        Ok(Self {
-            around: self.around + 1,
-            ..self
-        })
-    }
-
-    /// The same place again.
-    const fn again(&mut self) -> Tree<'_> {
-        Tree {
-            around: self.around,
-            shapes: self.shapes,
-        }
-    }
-
-    fn elements(self, len: usize) -> Result<Elements<'s>, SerializeFailure> {
-        Ok(Elements {
-            elements: Vec::with_capacity(len.min(CAPACITY_MAX)),
-            inside: self.inside()?,
-            variant: None,
-        })
-    }
-
-    fn members(self, len: usize) -> Result<Members<'s>, SerializeFailure> {
-        Ok(Members {
-            names: Vec::with_capacity(len.min(CAPACITY_MAX)),
-            values: Vec::with_capacity(len.min(CAPACITY_MAX)),
-            name: None,
-            inside: self.inside()?,
-            variant: None,
-        })
-    }
-
-    /// A variant that holds something.
-    fn varied(self, variant: &'static str, value: Value) -> Result<Value, SerializeFailure> {
-        self.object(&[Cow::Borrowed(variant)], vec![value])
-    }
-
-    fn object(
-        self,
-        names: &[Cow<'static, str>],
-        mut values: Vec<Value>,
-    ) -> Result<Value, SerializeFailure> {
-        self.shapes
-            .object(names, &mut values, 0)
-            .map_err(|name| Failure::new(SerializeReason::RepeatedName { name }))
-    }
-}
-
-/// Most elements to make room for before they come.
-///
-/// A length that is announced is a hint, and a format that is only passed through can lie in it: this
-/// many take 40 KiB at most. Longer lists grow as they come, which costs a few copies.
-const CAPACITY_MAX: usize = 1_024;
-
-macro_rules! serialize_integers {
-    ($($method:ident: $integer:ty),+) => {
-        $(fn $method(self, integer: $integer) -> Result<Value, SerializeFailure> {
-            Ok(Value::from(integer))
-        })+
-    };
-}
-
-impl<'s> Serializer for Tree<'s> {
-    type Ok = Value;
-    type Error = SerializeFailure;
-    type SerializeSeq = Elements<'s>;
-    type SerializeTuple = Elements<'s>;
-    type SerializeTupleStruct = Elements<'s>;
-    type SerializeTupleVariant = Elements<'s>;
-    type SerializeMap = Members<'s>;
-    type SerializeStruct = Members<'s>;
-    type SerializeStructVariant = Members<'s>;
-
-    serialize_integers!(
-        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
-        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64
-    );
-
-    fn serialize_i128(self, integer: i128) -> Result<Value, SerializeFailure> {
-        Ok(Number::parse(&integer.to_string())?.into())
-    }
-
-    fn serialize_u128(self, integer: u128) -> Result<Value, SerializeFailure> {
-        Ok(Number::parse(&integer.to_string())?.into())
-    }
-
-    fn serialize_bool(self, value: bool) -> Result<Value, SerializeFailure> {
-        Ok(Value::from(value))
-    }
-
-    fn serialize_f32(self, float: f32) -> Result<Value, SerializeFailure> {
-        Ok(Number::from_f32_shortest(float)?.into())
-    }
-
-    fn serialize_f64(self, double: f64) -> Result<Value, SerializeFailure> {
-        Ok(Value::try_from(double)?)
-    }
-
-    fn serialize_char(self, scalar: char) -> Result<Value, SerializeFailure> {
-        Ok(Value::from(&*scalar.encode_utf8(&mut [0; 4])))
-    }
-
-    fn serialize_str(self, text: &str) -> Result<Value, SerializeFailure> {
-        Ok(Value::from(text))
-    }
-
-    fn serialize_bytes(self, bytes: &[u8]) -> Result<Value, SerializeFailure> {
-        self.inside()?;
-        Ok(bytes.iter().copied().map(Value::from).collect())
-    }
-
-    fn serialize_none(self) -> Result<Value, SerializeFailure> {
-        Ok(Value::NULL)
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Value, SerializeFailure> {
-        value.serialize(self)
-    }
-
-    fn serialize_unit(self) -> Result<Value, SerializeFailure> {
-        Ok(Value::NULL)
-    }
-
-    fn serialize_unit_struct(self, _name: &'static str) -> Result<Value, SerializeFailure> {
-        Ok(Value::NULL)
-    }
-
-    fn serialize_unit_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        variant: &'static str,
-    ) -> Result<Value, SerializeFailure> {
-        Ok(Value::from(variant))
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        value: &T,
-    ) -> Result<Value, SerializeFailure> {
-        value.serialize(self)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        _index: u32,
-        variant: &'static str,
-        value: &T,
-    ) -> Result<Value, SerializeFailure> {
-        let mut inside = self.inside()?;
-        let value = value.serialize(inside.again());
-        inside.varied(variant, value.map_err(|failure| failure.inside(variant))?)
-    }
-
-    fn serialize_seq(self, len: Option<usize>) -> Result<Elements<'s>, SerializeFailure> {
-        self.elements(len.unwrap_or_default())
-    }
-
-    fn serialize_tuple(self, len: usize) -> Result<Elements<'s>, SerializeFailure> {
-        self.elements(len)
-    }
-
-    fn serialize_tuple_struct(
-        self,
-        _name: &'static str,
-        len: usize,
-    ) -> Result<Elements<'s>, SerializeFailure> {
-        self.elements(len)
-    }
-
-    fn serialize_tuple_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        variant: &'static str,
-        len: usize,
-    ) -> Result<Elements<'s>, SerializeFailure> {
-        let elements = self.inside()?.elements(len);
-        Ok(Elements {
-            variant: Some(variant),
-            ..elements.map_err(|failure| failure.inside(variant))?
-        })
-    }
-
-    fn serialize_map(self, len: Option<usize>) -> Result<Members<'s>, SerializeFailure> {
-        self.members(len.unwrap_or_default())
-    }
-
-    fn serialize_struct(
-        self,
-        _name: &'static str,
-        len: usize,
-    ) -> Result<Members<'s>, SerializeFailure> {
-        self.members(len)
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        variant: &'static str,
-        len: usize,
-    ) -> Result<Members<'s>, SerializeFailure> {
-        let members = self.inside()?.members(len);
-        Ok(Members {
-            variant: Some(variant),
-            ..members.map_err(|failure| failure.inside(variant))?
-        })
-    }
-}
-
-/// A failure in the content of a variant, or of none, as seen from around it.
-fn inside_variant(failure: SerializeFailure, variant: Option<&'static str>) -> SerializeFailure {
-    match variant {
-        Some(variant) => failure.inside(variant),
-        None => failure,
-    }
-}
-
-/// An array in the making.
-struct Elements<'s> {
-    elements: Vec<Value>,
-    inside: Tree<'s>,
-    /// The variant whose content this is.
-    variant: Option<&'static str>,
-}
-
-impl Elements<'_> {
-    fn push<T: Serialize + ?Sized>(&mut self, element: &T) -> Result<(), SerializeFailure> {
-        let element = element
-            .serialize(self.inside.again())
-            .map_err(|failure| inside_variant(failure.inside(self.elements.len()), self.variant))?;
-        self.elements.push(element);
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Value, SerializeFailure> {
-        let value = Value::from(self.elements);
-        match self.variant {
-            Some(variant) => self.inside.varied(variant, value),
-            None => Ok(value),
-        }
-    }
-}
-
-macro_rules! serialize_elements {
-    ($($kind:ident::$method:ident),+) => {
-        $(impl ser::$kind for Elements<'_> {
-            type Ok = Value;
-            type Error = SerializeFailure;
-
-            fn $method<T: Serialize + ?Sized>(
-                &mut self,
-                element: &T,
-            ) -> Result<(), SerializeFailure> {
-                self.push(element)
-            }
-
-            fn end(self) -> Result<Value, SerializeFailure> {
-                self.finish()
-            }
-        })+
-    };
-}
-
-serialize_elements!(
-    SerializeSeq::serialize_element,
-    SerializeTuple::serialize_element,
-    SerializeTupleStruct::serialize_field,
-    SerializeTupleVariant::serialize_field
-);
-
-/// An object in the making.
-struct Members<'s> {
-    names: Vec<Cow<'static, str>>,
-    values: Vec<Value>,
-    /// The name whose value comes next.
-    name: Option<String>,
-    inside: Tree<'s>,
-    /// The variant whose content this is.
-    variant: Option<&'static str>,
-}
-
-impl Members<'_> {
-    fn push<T: Serialize + ?Sized>(
-        &mut self,
-        name: Cow<'static, str>,
-        value: &T,
-    ) -> Result<(), SerializeFailure> {
-        match value.serialize(self.inside.again()) {
-            Ok(value) => {
-                self.names.push(name);
-                self.values.push(value);
-                Ok(())
-            }
-            Err(failure) => Err(inside_variant(failure.inside(name), self.variant)),
-        }
-    }
-
-    fn finish(mut self) -> Result<Value, SerializeFailure> {
-        let object = self.inside.again().object(&self.names, self.values);
-        let object = object.map_err(|failure| inside_variant(failure, self.variant))?;
-        match self.variant {
-            Some(variant) => self.inside.varied(variant, object),
-            None => Ok(object),
-        }
-    }
-}
-
-impl ser::SerializeMap for Members<'_> {
-    type Ok = Value;
-    type Error = SerializeFailure;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), SerializeFailure> {
-        self.name = Some(key.serialize(key::Key)?);
-        Ok(())
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(
-        &mut self,
-        value: &T,
-    ) -> Result<(), SerializeFailure> {
-        let name = self.name.take();
-        self.push(Cow::Owned(name.ok_or_else(value_without_key)?), value)
-    }
-
-    fn end(self) -> Result<Value, SerializeFailure> {
-        self.finish()
-    }
-}
-
-#[cold]
-fn value_without_key() -> SerializeFailure {
-    ser::Error::custom("a value came without its key")
-}
-
-macro_rules! serialize_members {
-    ($($kind:ident),+) => {
-        $(impl ser::$kind for Members<'_> {
-            type Ok = Value;
-            type Error = SerializeFailure;
-
-            fn serialize_field<T: Serialize + ?Sized>(
-                &mut self,
-                name: &'static str,
-                value: &T,
-            ) -> Result<(), SerializeFailure> {
-                self.push(Cow::Borrowed(name), value)
-            }
-
-            fn end(self) -> Result<Value, SerializeFailure> {
-                self.finish()
-            }
-        })+
-    };
-}
-
-serialize_members!(SerializeStruct, SerializeStructVariant);
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -548,6 +190,48 @@ mod tests {
             assert_names_are_shared(&records);
             let text = records.to_string();
             assert_names_are_shared(&serde_json::from_str(&text).unwrap());
+        }
+    }
+
+    /// The names of a record that is new, or has a field more, are those of one that is there.
+    #[test]
+    fn a_new_record_takes_the_names_of_an_old_one() {
+        let old: Value = r#"{"a":{"x":1,"y":[2]}}"#.parse().unwrap();
+        let point = |x, y| BTreeMap::from([("x", vec![x]), ("y", vec![y])]);
+        let map = BTreeMap::from([("a", point(1, 2)), ("b", point(3, 4))]);
+        assert_names_are_shared(&old.updated(&map).unwrap());
+        let old: Value = r#"[{"x":1,"y":[2]}]"#.parse().unwrap();
+        let list = old.updated(&[point(1, 2), point(3, 4)]).unwrap();
+        assert_names_are_shared(&list);
+        // Also with the old document itself.
+        let pair = [
+            list.as_array().unwrap().get(1),
+            old.as_array().unwrap().get(0),
+        ];
+        assert_names_are_shared(&pair.into_iter().flatten().cloned().collect());
+    }
+
+    #[test]
+    fn a_change_in_a_large_container_leaves_its_other_nodes_shared() {
+        let mut map: BTreeMap<_, _> = (0..1_000).map(|at| (format!("{at:04}"), at)).collect();
+        let mut list: Vec<_> = (0..1_000).collect();
+        let (old_map, old_list) = (to_value(&map).unwrap(), to_value(&list).unwrap());
+        map.insert("0500".to_owned(), 0);
+        map.remove("0501");
+        map.insert("0501 and a half".to_owned(), 0);
+        list[500] = 0;
+        let (map, list) = (
+            old_map.updated(&map).unwrap(),
+            old_list.updated(&list).unwrap(),
+        );
+        let objects = old_map.as_object().zip(map.as_object());
+        let arrays = old_list.as_array().zip(list.as_array());
+        for hunks in [
+            objects.map(|(old, new)| old.unshared(new)).unwrap(),
+            arrays.map(|(old, new)| old.unshared(new)).unwrap(),
+        ] {
+            let unshared: usize = hunks.iter().map(|hunk| hunk.new.len()).sum();
+            assert!(unshared < 100, "{unshared} of 1,000 are not shared");
         }
     }
 }

@@ -59,16 +59,16 @@ impl Shapes {
             return Ok(Value::NULL);
         };
         let object = if shape.places.is_empty() {
-            Value::object_from_tail(shape.names.clone(), values)
+            Value::object_from_tail(shape.names.clone(), known.is_none(), values)
         } else {
             let unsorted = values.get_mut(from..).unwrap_or_default();
-            let in_order = shape.places.iter().filter_map(|&place| {
-                let value = unsorted.get_mut(place)?;
-                Some(mem::take(value))
+            let in_order = shape.places.iter().map(|&place| {
+                let value = unsorted.get_mut(place);
+                value.map(mem::take).unwrap_or_default()
             });
             self.sorted.extend(in_order);
             values.truncate(from);
-            Value::object_from_tail(shape.names.clone(), &mut self.sorted)
+            Value::object_from_tail(shape.names.clone(), known.is_none(), &mut self.sorted)
         };
         if names.len() > MEMBERS_MAX {
             self.recent.remove(0);

@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod tests;
+
 /// What one value costs to write and to hold, for the limits of a document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Measure {
@@ -7,21 +10,35 @@ pub(crate) struct Measure {
     pub(crate) nodes: u32,
     /// Containers inside one another, itself included: 0 for a scalar, 1 for `[]`.
     pub(crate) height: u16,
+    /// Bytes that it requests from the allocator, beside the 16 of the value itself.
+    pub(crate) heap: u64,
 }
 
 impl Measure {
     pub(crate) fn scalar(bytes: usize) -> Self {
+        Self::on_heap(bytes, 0)
+    }
+
+    /// The measure of a scalar of which so many bytes lie outside the value.
+    pub(crate) fn on_heap(bytes: usize, heap: usize) -> Self {
         Self {
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
             nodes: 1,
             height: 0,
+            heap: heap as u64,
         }
     }
 }
 
 /// What a container's header caches of everything below it, so that limits are decided in O(1).
 ///
-/// Sums that pass 2^32 stay there, whatever is removed: twenty self-copies of a large document pass
+/// Heap bytes are those of the nodes as they hang in the tree: one that hangs in it twice counts twice.
+/// A list of names, which objects of one shape share, counts with the object that brought it, and with
+/// no other. When that object goes, the list is no longer counted though the others keep it; when it is
+/// copied within the document, the list counts twice. Either is one list of some hundred bytes for a
+/// shape, where counting lists by who holds them would ask for a table of them all.
+///
+/// Sums that pass 2^32, in heap bytes 2^64, stay there, whatever is removed: twenty self-copies of a large document pass
 /// any number long before they take memory, and such a sum must stay above every limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
@@ -32,19 +49,59 @@ pub(crate) struct Totals {
     /// Height of the highest child. It may overstate once a child was removed: the next highest is
     /// not known without a walk.
     height: u16,
+    /// Whether `heap` contains the container's list of names.
+    names: bool,
+    /// What the children take outside their own 16 bytes, and the list of names that the container
+    /// brought.
+    heap: u64,
 }
 
-impl Totals {
-    pub(crate) const fn from_parts(bytes: u32, nodes: u32, height: u16) -> Self {
+/// [`Totals`] as a node keeps them, in as few bytes as they take.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct Packed {
+    /// A `u64`, as bytes so that it asks for no alignment.
+    heap: [u8; 8],
+    bytes: u32,
+    nodes: u32,
+    height: u16,
+    names: bool,
+    /// Elements of the node, which would else take eight bytes more.
+    pub(crate) len: u8,
+}
+
+impl Packed {
+    pub(crate) const fn new(totals: Totals, len: u8) -> Self {
         Self {
-            bytes,
-            nodes,
-            height,
+            heap: totals.heap.to_ne_bytes(),
+            bytes: totals.bytes,
+            nodes: totals.nodes,
+            height: totals.height,
+            names: totals.names,
+            len,
         }
     }
 
-    pub(crate) const fn to_parts(self) -> (u32, u32, u16) {
-        (self.bytes, self.nodes, self.height)
+    pub(crate) const fn totals(&self) -> Totals {
+        Totals {
+            bytes: self.bytes,
+            nodes: self.nodes,
+            height: self.height,
+            names: self.names,
+            heap: u64::from_ne_bytes(self.heap),
+        }
+    }
+}
+
+impl Totals {
+    /// Whether the container's list of names is counted with it.
+    pub(crate) const fn counts_names(self) -> bool {
+        self.names
+    }
+
+    /// Height of the highest child.
+    pub(crate) fn height(self) -> u32 {
+        u32::from(self.height)
     }
 
     /// Counts a child; `name_bytes` is what its name and colon take, 0 in an array.
@@ -54,6 +111,7 @@ impl Totals {
             .saturating_add(child.bytes)
             .saturating_add(name_bytes.saturating_add(1));
         self.nodes = self.nodes.saturating_add(child.nodes);
+        self.heap = self.heap.saturating_add(child.heap);
         self.rise(child.height);
     }
 
@@ -62,22 +120,38 @@ impl Totals {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
+    /// Counts the container's list of names, if it brought it.
+    pub(crate) const fn add_list(&mut self, heap: u64) {
+        self.names = true;
+        self.heap = self.heap.saturating_add(heap);
+    }
+
+    /// No longer counts the container's list of names.
+    pub(crate) const fn remove_list(&mut self, heap: u64) {
+        if self.names {
+            self.names = false;
+            self.heap = lessen_heap(self.heap, heap);
+        }
+    }
+
     /// Takes back what [`add`](Self::add) counted, but for the height.
     pub(crate) const fn remove(&mut self, child: Measure, name_bytes: u32) {
         self.bytes = lessen(self.bytes, child.bytes);
         self.bytes = lessen(self.bytes, name_bytes.saturating_add(1));
         self.nodes = lessen(self.nodes, child.nodes);
+        self.heap = lessen_heap(self.heap, child.heap);
     }
 
     /// Follows a child whose measure went from `before` to `after`.
     pub(crate) const fn shift(&mut self, before: Measure, after: Measure) {
         self.bytes = lessen(self.bytes, before.bytes).saturating_add(after.bytes);
         self.nodes = lessen(self.nodes, before.nodes).saturating_add(after.nodes);
+        self.heap = lessen_heap(self.heap, before.heap).saturating_add(after.heap);
         self.rise(after.height);
     }
 
-    /// The measure of the container itself.
-    pub(crate) const fn measure(self) -> Measure {
+    /// The measure of the container itself, whose own nodes take so many bytes.
+    pub(crate) const fn measure(self, own: usize) -> Measure {
         // Two brackets and a comma for each child but the last.
         let bytes = if self.bytes == 0 {
             2
@@ -88,6 +162,7 @@ impl Totals {
             bytes,
             nodes: self.nodes.saturating_add(1),
             height: self.height.saturating_add(1),
+            heap: self.heap.saturating_add(own as u64),
         }
     }
 
@@ -101,6 +176,14 @@ impl Totals {
 /// A sum less a part of it; one that has lost count stays where it is.
 const fn lessen(sum: u32, part: u32) -> u32 {
     if sum == u32::MAX {
+        sum
+    } else {
+        sum.saturating_sub(part)
+    }
+}
+
+const fn lessen_heap(sum: u64, part: u64) -> u64 {
+    if sum == u64::MAX {
         sum
     } else {
         sum.saturating_sub(part)

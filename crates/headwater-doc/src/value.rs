@@ -1,4 +1,4 @@
-use std::{borrow::Cow, fmt, mem, str::FromStr};
+use std::{borrow::Cow, fmt, mem, ops::Range, str::FromStr};
 
 use triomphe::Arc;
 
@@ -230,6 +230,18 @@ impl Value {
         }
     }
 
+    /// Bytes that the tree has requested from the allocator: containers, long strings and names, without
+    /// the 16 bytes of this value itself. O(1).
+    ///
+    /// A part that stands in the tree twice counts twice, and one that other values share counts whole.
+    /// Names that objects of one shape share count with the object that brought them. It is an estimate
+    /// within some per cent: spare room in the lists of large containers and strings is not counted, and
+    /// what the allocator adds to each request is not known.
+    #[must_use]
+    pub fn heap_bytes(&self) -> u64 {
+        self.measure().heap
+    }
+
     /// The height found by a walk of at most so many values, which are taken off; `None` if there are
     /// more.
     pub(crate) fn exact_height(&self, walk: &mut usize) -> Option<u32> {
@@ -251,25 +263,68 @@ impl Value {
         match &self.0 {
             Repr::Null | Repr::Bool(true) => Measure::scalar(4),
             Repr::Bool(false) => Measure::scalar(5),
-            Repr::Number(number) => Measure::scalar(number.written_bytes_max()),
+            Repr::Number(number) => {
+                Measure::on_heap(number.written_bytes_max(), number.heap_bytes())
+            }
             Repr::Short(short) => Measure::scalar(short.written_bytes()),
-            Repr::Flat(flat) => Measure::scalar(flat.written_bytes()),
-            Repr::Rope(rope) => Measure::scalar(rope.written_bytes()),
-            Repr::Array(node) => node.totals().measure(),
+            Repr::Flat(flat) => Measure::on_heap(flat.written_bytes(), flat.heap_bytes()),
+            Repr::Rope(rope) => Measure::on_heap(rope.written_bytes(), rope.heap_bytes()),
+            Repr::Array(node) => node.totals().measure(node.bytes()),
             Repr::ArrayTree(tree) => tree.measure(),
-            Repr::Object(node) => node.totals().measure(),
+            Repr::Object(node) => node.totals().measure(node.bytes()),
             Repr::ObjectTree(tree) => tree.measure(),
         }
     }
 
-    /// The child at a step, to be changed in place; what is shared on the way is copied. The caller
-    /// brings the totals up to date.
-    pub(crate) fn child_mut(&mut self, step: usize) -> Option<&mut Self> {
+    /// Whether somebody else holds the value's own node too.
+    pub(crate) fn is_shared(&self) -> bool {
+        match &self.0 {
+            Repr::Flat(flat) => !flat.is_unique(),
+            Repr::Rope(rope) => !rope.is_unique(),
+            Repr::Array(node) => !node.is_unique(),
+            Repr::Object(node) => !node.is_unique(),
+            Repr::ArrayTree(tree) => !tree.is_unique(),
+            Repr::ObjectTree(tree) => !tree.is_unique(),
+            Repr::Null | Repr::Bool(_) | Repr::Number(_) | Repr::Short(_) => false,
+        }
+    }
+
+    /// The value with a node of its own, which shares what it contains.
+    pub(crate) fn copied(&self) -> Self {
+        Self(match &self.0 {
+            Repr::Rope(rope) => Repr::Rope(Arc::new(Rope::clone(rope))),
+            Repr::Array(node) => Repr::Array(node.copied()),
+            Repr::Object(node) => Repr::Object(node.copied()),
+            Repr::ArrayTree(tree) => Repr::ArrayTree(Arc::new(ArrayTree::clone(tree))),
+            Repr::ObjectTree(tree) => Repr::ObjectTree(Arc::new(ObjectTree::clone(tree))),
+            // What changes a short string makes another.
+            scalar => scalar.clone(),
+        })
+    }
+
+    /// What a copy of the value's own node takes.
+    pub(crate) fn own_bytes(&self) -> u64 {
+        let own = match &self.0 {
+            Repr::Flat(flat) => flat.heap_bytes(),
+            Repr::Rope(rope) => rope.own_bytes(),
+            Repr::Array(node) => node.bytes(),
+            Repr::Object(node) => node.bytes(),
+            Repr::ArrayTree(tree) => tree.own_bytes(),
+            Repr::ObjectTree(tree) => tree.own_bytes(),
+            Repr::Null | Repr::Bool(_) | Repr::Number(_) | Repr::Short(_) => 0,
+        };
+        own as u64
+    }
+
+    /// The child at a step, to be changed in place; what is shared on the way is copied, and what the
+    /// copies of parts of large containers take is added to `copied`. The caller brings the totals up to
+    /// date.
+    pub(crate) fn child_mut(&mut self, step: usize, copied: &mut u64) -> Option<&mut Self> {
         match &mut self.0 {
             Repr::Array(node) => node.values_mut().get_mut(step),
             Repr::Object(node) => node.values_mut().get_mut(step),
-            Repr::ArrayTree(tree) => Arc::make_mut(tree).child_mut(step),
-            Repr::ObjectTree(tree) => Arc::make_mut(tree).child_mut(step),
+            Repr::ArrayTree(tree) => Arc::make_mut(tree).child_mut(step, copied),
+            Repr::ObjectTree(tree) => Arc::make_mut(tree).child_mut(step, copied),
             _ => None,
         }
     }
@@ -288,10 +343,15 @@ impl Value {
     /// Replaces a range of a string, given in scalars, and returns what stood there.
     ///
     /// The caller has checked that this is a string and that the range lies inside it.
-    pub(crate) fn splice_text(&mut self, range: std::ops::Range<usize>, insert: &str) -> Self {
+    pub(crate) fn splice_text(
+        &mut self,
+        range: Range<usize>,
+        insert: &str,
+        copied: &mut u64,
+    ) -> Self {
         if let Repr::Rope(rope) = &mut self.0 {
             let rope = Arc::make_mut(rope);
-            let removed = match rope.splice(range, insert) {
+            let removed = match rope.splice(range, insert, copied) {
                 Removed::Text(text) => Self::from(text),
                 Removed::Rope(rope) => Self::from(rope),
             };
@@ -467,7 +527,7 @@ impl<N: AsRef<str>> FromIterator<(N, Self)> for Value {
             repeated
         });
         let (names, mut values): (Vec<_>, Vec<_>) = members.into_iter().unzip();
-        Self::object_from_tail(Arc::new(NameList::new(names)), &mut values)
+        Self::object_from_tail(Arc::new(NameList::new(names)), true, &mut values)
     }
 }
 

@@ -2,7 +2,7 @@ use std::ptr;
 
 use proptest::{collection::vec, prelude::*};
 
-use super::*;
+use super::{branch::FANOUT_MAX, *};
 
 /// A chunk whose elements weigh 1 to 3, as the scalars of a string weigh 1 to 4.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,10 @@ impl<const MAX: usize> Chunk for Few<MAX> {
     type Key = ();
 
     const SIZE_MAX: usize = MAX;
+
+    fn heap(&self) -> usize {
+        size_of_val(&*self.0)
+    }
 
     fn first_key(&self) {}
 
@@ -62,11 +66,11 @@ fn elements<const MAX: usize>(sequence: &Sequence<MAX>) -> Vec<u32> {
 }
 
 fn insert<const MAX: usize>(sequence: &mut Sequence<MAX>, at: usize, element: u32) {
-    sequence.edit(at, |chunk, offset| chunk.0.insert(offset, element));
+    sequence.edit(at, &mut 0, |chunk, offset| chunk.0.insert(offset, element));
 }
 
 fn remove<const MAX: usize>(sequence: &mut Sequence<MAX>, at: usize) -> u32 {
-    sequence.edit(at, |chunk, offset| chunk.0.remove(offset))
+    sequence.edit(at, &mut 0, |chunk, offset| chunk.0.remove(offset))
 }
 
 #[derive(Clone, Debug)]
@@ -101,7 +105,7 @@ fn apply<const MAX: usize>(sequence: &mut Sequence<MAX>, model: &mut Vec<u32>, o
     match op {
         Op::Insert(new) => {
             model.splice(at..at, new.clone());
-            sequence.edit(at, |chunk, offset| {
+            sequence.edit(at, &mut 0, |chunk, offset| {
                 chunk.0.splice(offset..offset, new).count()
             });
         }
@@ -116,7 +120,7 @@ fn apply<const MAX: usize>(sequence: &mut Sequence<MAX>, model: &mut Vec<u32>, o
         }
         Op::Set(element) => {
             if let Some(place) = model.get_mut(at) {
-                let (chunk, offset) = sequence.chunk_at_mut(at).unwrap();
+                let (chunk, offset) = sequence.chunk_at_mut(at, &mut 0).unwrap();
                 // The weight has to stay.
                 *place = if weight(element) == weight(*place) {
                     element
@@ -125,31 +129,51 @@ fn apply<const MAX: usize>(sequence: &mut Sequence<MAX>, model: &mut Vec<u32>, o
                 };
                 chunk.0[offset] = *place;
             } else {
-                assert!(sequence.chunk_at_mut(at).is_none());
+                assert!(sequence.chunk_at_mut(at, &mut 0).is_none());
             }
         }
-        Op::Truncate => assert_eq!(elements(&sequence.split_off(at)), model.split_off(at)),
+        Op::Truncate => assert_eq!(
+            elements(&sequence.split_off(at, &mut 0)),
+            model.split_off(at)
+        ),
         Op::Rotate => {
-            let mut right = sequence.split_off(at);
+            let mut right = sequence.split_off(at, &mut 0);
             right.check_invariants();
             sequence.check_invariants();
-            right.append(mem::take(sequence));
+            right.append(mem::take(sequence), &mut 0);
             *sequence = right;
             model.rotate_left(at);
         }
         Op::Join(new) => {
-            let right = sequence.split_off(at);
-            sequence.append(built(new.iter().copied()));
+            let right = sequence.split_off(at, &mut 0);
+            sequence.append(built(new.iter().copied()), &mut 0);
             sequence.check_invariants();
-            sequence.append(right);
+            sequence.append(right, &mut 0);
             model.splice(at..at, new);
         }
         Op::AppendSelf if model.len() < 1000 => {
-            sequence.append(sequence.clone());
+            sequence.append(sequence.clone(), &mut 0);
             model.extend_from_within(..);
         }
         Op::AppendSelf | Op::Clone => {}
     }
+}
+
+/// What is outside the runs is the same in both.
+fn assert_unshared_runs_make_the_difference<const MAX: usize>(
+    old: &Sequence<MAX>,
+    new: &Sequence<MAX>,
+) {
+    let (old_elements, new_elements) = (elements(old), elements(new));
+    let (mut rebuilt, mut at) = (Vec::<u32>::new(), 0);
+    for run in old.unshared(new) {
+        rebuilt.extend(&old_elements[at..run.old.start]);
+        assert_eq!(rebuilt.len(), run.new.start);
+        rebuilt.extend(&new_elements[run.new]);
+        at = run.old.end;
+    }
+    rebuilt.extend(&old_elements[at..]);
+    assert_eq!(rebuilt, new_elements);
 }
 
 fn runs_like_a_vector<const MAX: usize>(mut model: Vec<u32>, ops: Vec<(Op, usize)>) {
@@ -170,6 +194,7 @@ fn runs_like_a_vector<const MAX: usize>(mut model: Vec<u32>, ops: Vec<(Op, usize
         for (clone, before) in &clones {
             assert_eq!(&elements(clone), before);
             let (prefix, suffix) = (sequence.shared_prefix(clone), sequence.shared_suffix(clone));
+            assert_unshared_runs_make_the_difference(clone, &sequence);
             assert_eq!(model[..prefix], before[..prefix]);
             assert_eq!(
                 model[model.len() - suffix..],
@@ -195,7 +220,7 @@ proptest! {
     ) {
         let mut appended = Sequence::<8>::default();
         for chunk in &chunks {
-            appended.append(Chunked::from_chunk(Few(chunk.clone())));
+            appended.append(Chunked::from_chunk(Few(chunk.clone())), &mut 0);
             appended.check_invariants();
         }
         let built = Chunked::from_chunks(chunks.iter().cloned().map(Few::<8>));
@@ -209,9 +234,9 @@ proptest! {
 fn a_clone_is_untouched_by_later_edits() {
     let mut sequence = built::<8>(0..1000);
     let clone = sequence.clone();
-    sequence.chunk_at_mut(500).unwrap().0.0.fill(0);
+    sequence.chunk_at_mut(500, &mut 0).unwrap().0.0.fill(0);
     insert(&mut sequence, 0, 7);
-    sequence.split_off(900);
+    sequence.split_off(900, &mut 0);
     assert_eq!(elements(&clone), Vec::from_iter(0..1000));
     clone.check_invariants();
 }
@@ -221,12 +246,12 @@ fn what_nobody_shares_is_changed_in_place() {
     let mut sequence = built::<8>(0..1000);
     let place = |sequence: &Sequence<8>| ptr::from_ref(sequence.chunk_at(0).unwrap().0);
     let before = place(&sequence);
-    sequence.chunk_at_mut(0).unwrap();
+    sequence.chunk_at_mut(0, &mut 0).unwrap();
     remove(&mut sequence, 0);
     assert_eq!(place(&sequence), before);
 
     let clone = sequence.clone();
-    sequence.chunk_at_mut(0).unwrap();
+    sequence.chunk_at_mut(0, &mut 0).unwrap();
     assert_eq!(place(&clone), before);
     assert_ne!(place(&sequence), before);
 }
@@ -238,6 +263,9 @@ fn after_one_change_all_but_its_chunk_is_known_to_be_shared() {
         let mut new = old.clone();
         assert_eq!(new.shared_prefix(&old), old.len());
         insert(&mut new, at, 7);
+        let (runs, compared) = old.unshared_counted(&new);
+        assert!(runs.iter().all(|run| run.new.len() <= 64));
+        assert!(compared <= 4 * FANOUT_MAX * old.root.height(), "{compared}");
         for (side, covered) in [(Side::Front, at), (Side::Back, old.len() - at)] {
             let (shared, compared) = new.shared(&old, side);
             // The chunk may have been split: neither half is shared then.
@@ -254,14 +282,14 @@ fn after_one_change_all_but_its_chunk_is_known_to_be_shared() {
 fn trees_of_different_height_share_what_they_have_in_common() {
     let low = built::<4>(0..200);
     let mut high = low.clone();
-    high.append(built(0..10_000));
+    high.append(built(0..10_000), &mut 0);
     assert!(high.root.height() > low.root.height());
     assert!(high.shared_prefix(&low) >= 190);
     assert!(low.shared_prefix(&high) >= 190);
     assert_eq!(low.shared_suffix(&high), 0);
-    let right = high.split_off(5_000);
+    let right = high.split_off(5_000, &mut 0);
     let mut whole = high.clone();
-    whole.append(right.clone());
+    whole.append(right.clone(), &mut 0);
     assert!(whole.shared_prefix(&high) > 4_980);
     assert!(whole.shared_suffix(&right) > 5_180);
 }
@@ -273,7 +301,7 @@ fn an_oversize_chunk_is_split_to_fit() {
     sequence.check_invariants();
     assert_eq!(elements(&sequence), all);
 
-    sequence.edit(5_000, |chunk, offset| {
+    sequence.edit(5_000, &mut 0, |chunk, offset| {
         chunk.0.splice(offset..offset, 0..10_000).count()
     });
     sequence.check_invariants();
@@ -323,10 +351,6 @@ fn chunks_are_read_from_any_index_and_from_both_ends() {
                 .take_while(|(chunk, start)| start + chunk.len() <= index);
             let (_, from) = all.split_at(before.count());
             assert_eq!(Vec::from_iter(sequence.chunks_from(index).map(owned)), from);
-            let to = all.iter().take_while(|(_, start)| *start < index).cloned();
-            let mut back = Vec::from_iter(sequence.chunks_to(index).rev().map(owned));
-            back.reverse();
-            assert_eq!(back, Vec::from_iter(to));
         }
         let mut both = sequence.chunks_from(0).map(owned);
         let (mut front, mut back) = (Vec::new(), Vec::new());
@@ -354,6 +378,10 @@ impl Chunk for Ascending {
 
     fn size(&self) -> usize {
         self.0.len()
+    }
+
+    fn heap(&self) -> usize {
+        size_of_val(&*self.0)
     }
 
     fn first_key(&self) -> u32 {
@@ -386,16 +414,16 @@ proptest! {
             assert_eq!(found.is_ok(), model.contains(&number));
             match found {
                 Ok(at) if !insert => {
-                    sequence.edit(start + at, |chunk, at| chunk.0.remove(at));
+                    sequence.edit(start + at, &mut 0, |chunk, at| chunk.0.remove(at));
                     model.remove(&number);
                 }
                 // Behind the last of a chunk the sequence would look into the next one.
                 Err(at) if insert => {
                     let after_last = at == chunk.0.len() && at > 0;
                     if after_last {
-                        sequence.edit(start + at - 1, |chunk, at| chunk.0.insert(at + 1, number));
+                        sequence.edit(start + at - 1, &mut 0, |chunk, at| chunk.0.insert(at + 1, number));
                     } else {
-                        sequence.edit(start + at, |chunk, at| chunk.0.insert(at, number));
+                        sequence.edit(start + at, &mut 0, |chunk, at| chunk.0.insert(at, number));
                     }
                     model.insert(number);
                 }

@@ -1,6 +1,9 @@
 use std::slice;
 
-use super::{Child, Chunk, Chunked, Node};
+use super::{
+    Chunk, Chunked,
+    branch::{Child, Node},
+};
 
 /// A walk over the nodes of a tree from one side to the other, on the levels that it enters.
 pub(super) struct Walk<'a, C: Chunk> {

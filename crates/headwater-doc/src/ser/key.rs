@@ -3,14 +3,15 @@ use serde::{Serialize, Serializer, ser::Impossible};
 use super::{SerializeFailure, SerializeReason};
 use crate::failure::Failure;
 
-/// Makes a member's name of a map's key, if that is a string or a newtype of one, or has a name.
-pub(super) struct Key;
+/// Writes a member's name, which is a map's key, if that is a string or a newtype of one, or has a
+/// name.
+pub(super) struct Key<'k>(pub(super) &'k mut String);
 
-/// A name, or that the key has none.
-type Name = Result<String, SerializeFailure>;
+/// That the name is written, or that the key has none.
+type Name = Result<(), SerializeFailure>;
 
 /// What would take the parts of a key that has parts.
-type Parts = Result<Impossible<String, SerializeFailure>, SerializeFailure>;
+type Parts = Result<Impossible<(), SerializeFailure>, SerializeFailure>;
 
 fn refuse<T>(found: &'static str) -> Result<T, SerializeFailure> {
     Err(Failure::new(SerializeReason::KeyNotString { found }))
@@ -24,10 +25,10 @@ macro_rules! refuse_scalars {
     };
 }
 
-impl Serializer for Key {
-    type Ok = String;
+impl Serializer for Key<'_> {
+    type Ok = ();
     type Error = SerializeFailure;
-    type SerializeSeq = Impossible<String, SerializeFailure>;
+    type SerializeSeq = Impossible<(), SerializeFailure>;
     type SerializeTuple = Self::SerializeSeq;
     type SerializeTupleStruct = Self::SerializeSeq;
     type SerializeTupleVariant = Self::SerializeSeq;
@@ -36,15 +37,18 @@ impl Serializer for Key {
     type SerializeStructVariant = Self::SerializeSeq;
 
     fn serialize_str(self, text: &str) -> Name {
-        Ok(text.to_owned())
+        self.0.push_str(text);
+        Ok(())
     }
 
     fn serialize_char(self, scalar: char) -> Name {
-        Ok(scalar.to_string())
+        self.0.push(scalar);
+        Ok(())
     }
 
     fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Name {
-        Ok(variant.to_owned())
+        self.0.push_str(variant);
+        Ok(())
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Name {

@@ -3,6 +3,8 @@
 //! The modules are `cfg(test)` so that what clippy allows in tests holds for their helpers too.
 
 #[cfg(test)]
+mod allocator;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod data;
@@ -12,6 +14,8 @@ mod deep;
 mod hostile;
 #[cfg(test)]
 mod large;
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod merge;
 #[cfg(test)]

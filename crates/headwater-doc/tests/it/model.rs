@@ -49,7 +49,11 @@ impl ModelNumber {
     fn text(&self) -> String {
         match self {
             Self::Integer(integer) => integer.to_string(),
-            Self::Double(bits) => format!("{:?}", f64::from_bits(*bits)),
+            // `{:?}` goes over to exponents below 1e-4, the writer below 1e-5.
+            Self::Double(bits) => match f64::from_bits(*bits) {
+                double if (1e-5..1e-4).contains(&double.abs()) => double.to_string(),
+                double => format!("{double:?}"),
+            },
             Self::Literal(text) => text.clone(),
         }
     }

@@ -116,7 +116,7 @@ fn value() -> impl Strategy<Value = Model> {
 }
 
 /// A document: mostly a container.
-fn document() -> impl Strategy<Value = Model> {
+pub(crate) fn document() -> impl Strategy<Value = Model> {
     let members = btree_map(select(&NAMES[..]).prop_map(str::to_owned), value(), 1..8);
     prop_oneof![
         4 => members.prop_map(Model::Object),
@@ -388,11 +388,36 @@ proptest! {
         let error = patch.apply(&mut value, &Limits::NONE).unwrap_err();
         prop_assert_eq!(error.operation, failing);
         prop_assert!(value.identical(&before));
+        prop_assert!(value.same(&before), "another root");
         drop(before);
         prop_assert!(patch.apply(&mut value, &Limits::NONE).is_err());
         prop_assert_eq!(&Model::of(&value), &document);
         prop_assert_eq!(value.nodes(), document.nodes());
         prop_assert_eq!(value.written_bytes(), document.value().written_bytes());
+    }
+
+    /// P3: nor does it change what is shared, be it only with somebody who took a part of it out.
+    #[test]
+    fn a_failed_batch_leaves_what_is_shared_as_it_was(
+        document in document(), intents in vec(intent(0), 1..12), holds in vec(any::<Index>(), 1..6),
+    ) {
+        let mut value = document.value();
+        let places: Vec<_> = document.places().into_iter().map(|(path, _)| pointer(&path)).collect();
+        let held: Vec<_> = holds
+            .iter()
+            .map(|hold| {
+                let path = hold.get(&places);
+                (path, value.at(path).expect("a place of the document").clone())
+            })
+            .collect();
+        let mut operations = patch(&document, &intents).operations().to_vec();
+        operations.push(Operation::Remove { path: pointer("/nope/x") });
+        let patch = Patch::from(operations);
+        prop_assert!(patch.apply(&mut value, &Limits::NONE).is_err());
+        for (path, part) in held {
+            prop_assert!(value.at(path).is_some_and(|now| now.same(&part)), "{path} of {patch}");
+        }
+        prop_assert_eq!(Model::of(&value), document);
     }
 
     #[test]

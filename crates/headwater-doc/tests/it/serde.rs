@@ -2,6 +2,7 @@
 
 mod agreement;
 mod refusals;
+mod updates;
 
 use std::{
     borrow::Cow,

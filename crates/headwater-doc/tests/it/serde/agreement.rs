@@ -33,7 +33,7 @@ fn doing() -> impl Strategy<Value = Doing> {
     ]
 }
 
-fn player() -> impl Strategy<Value = Player> {
+pub(super) fn player() -> impl Strategy<Value = Player> {
     let scalars = any::<(String, char, u32, i64, u64, bool)>();
     let slot = prop_oneof![Just(Slot::Head), Just(Slot::Hand)];
     let slots = btree_map(slot, any::<(u8, String)>(), 0..3);
@@ -70,7 +70,7 @@ fn player() -> impl Strategy<Value = Player> {
 }
 
 /// Something else at some place of a document.
-fn spoilt(document: &Value, place: Index, by: Option<&str>) -> Value {
+pub(super) fn spoilt(document: &Value, place: Index, by: Option<&str>) -> Value {
     let places = Model::of(document);
     let places: Vec<_> = places.places().into_iter().map(|(path, _)| path).collect();
     let path = place.get(&places).parse().unwrap();
@@ -86,7 +86,7 @@ fn spoilt(document: &Value, place: Index, by: Option<&str>) -> Value {
     spoilt
 }
 
-const SPOILS: [&str; 20] = [
+pub(super) const SPOILS: [&str; 20] = [
     "null",
     "true",
     "0",

@@ -1,0 +1,138 @@
+use std::ops::Range;
+
+use super::{
+    Chunk, Chunked,
+    branch::{Child, Node},
+};
+use crate::myers::{Hunk, hunks};
+
+impl<C: Chunk> Chunked<C> {
+    /// The runs of elements that the two do not share, ascending; what stands between them are the same
+    /// chunks in both, in the same order.
+    ///
+    /// Goes down from the roots and compares nodes of one height by their pointers, as runs of which a
+    /// diff keeps what is in both; only what is left over is opened. So two versions that differ in a
+    /// few places, also by insertions, which shift what is behind them, answer in O(changes · log n). A
+    /// small sequence, held inline, shares nothing.
+    pub(crate) fn unshared(&self, other: &Self) -> Vec<Hunk> {
+        self.unshared_counted(other).0
+    }
+
+    /// The runs, and how many nodes were compared to find them.
+    pub(super) fn unshared_counted(&self, other: &Self) -> (Vec<Hunk>, usize) {
+        let mut search = Search {
+            found: Vec::new(),
+            compared: 0,
+        };
+        let (mut old, mut new) = (Level::of_root(&self.root), Level::of_root(&other.root));
+        // Equal nodes have equal heights.
+        while old.height > new.height && new.height > 0 {
+            old = old.below();
+        }
+        while new.height > old.height && old.height > 0 {
+            new = new.below();
+        }
+        if old.height == 0 || new.height == 0 {
+            search.leave(0..self.len(), 0..other.len());
+        } else {
+            search.align(&old, &new, 0, 0);
+        }
+        (search.found, search.compared)
+    }
+}
+
+/// Neighbouring nodes of one height.
+struct Level<'a, C: Chunk> {
+    nodes: Vec<&'a Child<C>>,
+    /// Levels below, that of the nodes included: 1 for leaves, 0 for an inline root, which is no node.
+    height: usize,
+}
+
+impl<'a, C: Chunk> Level<'a, C> {
+    fn of_root(root: &'a Node<C>) -> Self {
+        let nodes = match root {
+            Node::Leaf(_) => Vec::new(),
+            Node::Branch(children) => children.iter().collect(),
+        };
+        Self {
+            nodes,
+            height: root.height(),
+        }
+    }
+
+    fn below(&self) -> Self {
+        Self::below_all(&self.nodes, self.height)
+    }
+
+    fn below_all(nodes: &[&'a Child<C>], height: usize) -> Self {
+        let children = |child: &&'a Child<C>| match &*child.node {
+            Node::Leaf(_) => [].iter(),
+            Node::Branch(children) => children.iter(),
+        };
+        Self {
+            nodes: nodes.iter().flat_map(children).collect(),
+            height: height - 1,
+        }
+    }
+}
+
+struct Search {
+    found: Vec<Hunk>,
+    compared: usize,
+}
+
+impl Search {
+    /// Finds the unshared runs of two levels of one height, which start at these elements. Recurses a
+    /// level of the tree each.
+    fn align<C: Chunk>(
+        &mut self,
+        old: &Level<'_, C>,
+        new: &Level<'_, C>,
+        mut old_at: usize,
+        mut new_at: usize,
+    ) {
+        self.compared += old.nodes.len() + new.nodes.len();
+        let (mut old_slot, mut new_slot) = (0, 0);
+        for hunk in hunks(&(ids(&old.nodes), ids(&new.nodes))) {
+            let (olds, news) = (slots(old, &hunk.old), slots(new, &hunk.new));
+            old_at += elements(slots(old, &(old_slot..hunk.old.start)));
+            new_at += elements(slots(new, &(new_slot..hunk.new.start)));
+            let (old_end, new_end) = (old_at + elements(olds), new_at + elements(news));
+            if old.height == 1 || olds.is_empty() || news.is_empty() {
+                self.leave(old_at..old_end, new_at..new_end);
+            } else {
+                let below = |nodes| Level::below_all(nodes, old.height);
+                self.align(&below(olds), &below(news), old_at, new_at);
+            }
+            (old_at, new_at) = (old_end, new_end);
+            (old_slot, new_slot) = (hunk.old.end, hunk.new.end);
+        }
+    }
+
+    /// Notes a run, together with the one before if nothing is between.
+    fn leave(&mut self, old: Range<usize>, new: Range<usize>) {
+        match self.found.last_mut() {
+            Some(last) if last.old.end == old.start && last.new.end == new.start => {
+                last.old.end = old.end;
+                last.new.end = new.end;
+            }
+            _ => self.found.push(Hunk { old, new }),
+        }
+    }
+}
+
+/// Nodes as numbers that are equal where the nodes are one and the same in memory.
+fn ids<C: Chunk>(nodes: &[&Child<C>]) -> Vec<usize> {
+    nodes
+        .iter()
+        .map(|child| child.node.as_ptr().addr())
+        .collect()
+}
+
+fn slots<'l, 'a, C: Chunk>(level: &'l Level<'a, C>, slots: &Range<usize>) -> &'l [&'a Child<C>] {
+    level.nodes.get(slots.clone()).unwrap_or_default()
+}
+
+fn elements<C: Chunk>(nodes: &[&Child<C>]) -> usize {
+    nodes.iter().map(|child| child.len).sum()
+}

@@ -1,0 +1,114 @@
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+use crate::{
+    Extensions, Limits, Patch,
+    value::{Repr, Value},
+};
+
+/// Heap bytes by a walk.
+fn walked(value: &Value) -> u64 {
+    let (mut sum, mut open) = (0, vec![value]);
+    while let Some(value) = open.pop() {
+        sum += match &value.0 {
+            Repr::Number(number) => number.heap_bytes() as u64,
+            Repr::Flat(flat) => flat.heap_bytes() as u64,
+            Repr::Rope(rope) => rope.heap_bytes() as u64,
+            Repr::Object(node) if node.totals().counts_names() => {
+                node.bytes() as u64 + node.header().heap_bytes()
+            }
+            Repr::Array(_) | Repr::Object(_) => value.own_bytes(),
+            Repr::ArrayTree(tree) => tree.checked_heap_bytes(),
+            Repr::ObjectTree(tree) => tree.checked_heap_bytes(),
+            Repr::Null | Repr::Bool(_) | Repr::Short(_) => 0,
+        };
+        open.extend(value.as_array().into_iter().flat_map(|array| array.iter()));
+        open.extend(
+            value
+                .as_object()
+                .into_iter()
+                .flat_map(|object| object.values()),
+        );
+    }
+    sum
+}
+
+/// A record whose size and names follow from a number: flat or a tree, with long names or without.
+fn record(number: u32) -> String {
+    let members = [1, 3, 3, 3, 40][number as usize % 5];
+    let members: Vec<_> = (0..members)
+        .map(|at| match (number + at) % 4 {
+            0 => format!(r#""n{at}":{{"x":{number},"y":[{number},"short"]}}"#),
+            1 => format!(r#""a name of more than fourteen bytes {at}":{number}"#),
+            2 => format!(r#""t{at}":"{}""#, "text é ".repeat(number as usize % 400)),
+            _ => format!(r#""l{at}":{}"#, "9".repeat(30)),
+        })
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
+fn patch(len: usize, (kind, place, other): (u32, usize, usize), number: u32) -> String {
+    let (at, other) = (place % len, other % len);
+    let record = record(number);
+    match kind {
+        0 | 1 => format!(r#"{{"op":"add","path":"/{at}","value":{record}}}"#),
+        2 => format!(r#"{{"op":"replace","path":"/{at}","value":{record}}}"#),
+        3 if len > 2 => format!(r#"{{"op":"remove","path":"/{at}"}}"#),
+        4 => format!(r#"{{"op":"copy","from":"/{at}","path":"/{other}"}}"#),
+        5 => format!(r#"{{"op":"add","path":"/{at}/extra {other}","value":{number}}}"#),
+        6 => format!(
+            r#"{{"op":"splice","path":"","index":{at},"remove":{},"insert":[{record},1]}}"#,
+            (len - at) / 3
+        ),
+        7 => format!(r#"{{"op":"remove","path":"/{at}/extra {other}"}}"#),
+        8 => format!(
+            r#"{{"op":"splice","path":"/{at}/t0","index":3,"remove":1,"insert":"{}"}}"#,
+            "é ".repeat(number as usize)
+        ),
+        _ => format!(r#"{{"op":"move","from":"/{at}","path":"/{other}"}}"#),
+    }
+}
+
+proptest! {
+    #[test]
+    fn cached_heap_bytes_are_those_of_a_walk(
+        start in vec(any::<u16>(), 1..120),
+        changes in vec(((0_u32..10, any::<u16>(), any::<u16>()), any::<u16>(), any::<bool>()), 0..60),
+    ) {
+        let records: Vec<_> = start.iter().map(|&number| record(number.into())).collect();
+        let text = format!("[{}]", records.join(","));
+        let mut document = Value::parse(text.as_bytes(), &Limits::NONE).unwrap();
+        prop_assert_eq!(document.heap_bytes(), walked(&document));
+        let mut held = Vec::new();
+        for ((kind, at, other), number, hold) in changes {
+            let len = document.as_array().map_or(0, crate::Array::len);
+            let text = patch(len, (kind, at.into(), other.into()), number.into());
+            let text = format!("[{text}]");
+            let patch = Patch::parse(text.as_bytes(), &Limits::NONE, Extensions::ALL).unwrap();
+            if hold {
+                held.push((document.clone(), document.heap_bytes()));
+            }
+            if let Ok(applied) = patch.apply(&mut document, &Limits::NONE) && number % 3 == 0 {
+                applied.inverse.apply(&mut document, &Limits::NONE).unwrap();
+            }
+            prop_assert_eq!(document.heap_bytes(), walked(&document), "{}", text);
+        }
+        for (version, bytes) in held {
+            prop_assert_eq!(version.heap_bytes(), bytes);
+        }
+    }
+}
+
+#[test]
+fn sums_that_pass_the_maximum_stay_there() {
+    let mut totals = Totals::default();
+    let half = Measure {
+        heap: u64::MAX / 2 + 1,
+        ..Measure::scalar(1)
+    };
+    totals.add(half, 0);
+    totals.add(half, 0);
+    totals.remove(half, 0);
+    totals.remove(half, 0);
+    assert_eq!(totals.measure(32).heap, u64::MAX);
+}

@@ -1,0 +1,238 @@
+//! P7: what values say that they hold is near what they really requested from the allocator.
+
+use std::ops::RangeInclusive;
+
+use headwater_doc::{Extensions, Limits, Operation, Patch, Pointer, Value};
+use proptest::{
+    strategy::{Strategy as _, ValueTree as _},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+
+use crate::{allocator::requested_by, data};
+
+fn parsed(text: &[u8]) -> Value {
+    Value::parse(text, &Limits::NONE).expect("JSON")
+}
+
+/// Says how many per cent of the requested bytes are counted, and checks that they are in a range.
+fn assert_counted(name: &str, counted: u64, requested: isize, percent: RangeInclusive<u64>) {
+    let requested = u64::try_from(requested).expect("something is held");
+    let found = counted * 100 / requested.max(1);
+    println!("{name}: {counted} of {requested}, {found} %");
+    assert!(
+        percent.contains(&found),
+        "{name}: {counted} of {requested} bytes are {found} %"
+    );
+}
+
+/// A table of records as games and boards have them.
+fn table(records: usize) -> String {
+    let record = |number: usize| {
+        format!(
+            r#"{{"id":"player-{number:06}","name":"Wanderer {number}","experience":{},
+            "state":{{"hp":{},"place":{{"x":{number}.5,"y":1.25,"z":-3.0}},"grounded":true}},
+            "inventory":[{{"slot":0,"item":"lantern","count":3}},{{"slot":1,"item":"short_bow","count":1}}],
+            "motto":"The long way round is still a way, if you bring rope.","party":null}}"#,
+            number * 977,
+            number % 100,
+        )
+    };
+    let records: Vec<_> = (0..records).map(record).collect();
+    format!("[{}]", records.join(","))
+}
+
+#[test]
+fn real_documents_count_what_they_requested() {
+    for (name, text) in data::files("documents").unwrap_or_default() {
+        let (value, bytes) = requested_by(|| parsed(&text));
+        assert_counted(&name, value.heap_bytes(), bytes, 90..=110);
+    }
+}
+
+#[test]
+fn tables_count_what_they_requested() {
+    for records in [1, 10, 100, 1_000, 10_000] {
+        let compact = parsed(table(records).as_bytes()).to_string();
+        let (value, bytes) = requested_by(|| parsed(compact.as_bytes()));
+        assert_counted(
+            &format!("{records} records"),
+            value.heap_bytes(),
+            bytes,
+            90..=110,
+        );
+    }
+}
+
+/// Values of every form, alone.
+#[test]
+fn scalars_and_long_containers_count_what_they_requested() {
+    let long = |count: usize, what: &dyn Fn(usize) -> String, brackets: [&str; 2]| {
+        let items: Vec<_> = (0..count).map(what).collect();
+        format!("{}{}{}", brackets[0], items.join(","), brackets[1])
+    };
+    let texts = [
+        format!("{:?}", "é".repeat(9)),
+        format!("{:?}", "x".repeat(1_000)),
+        format!("{:?}", "é漢x".repeat(50_000)),
+        "9".repeat(500),
+        "[]".to_owned(),
+        "{}".to_owned(),
+        long(20_000, &|at| at.to_string(), ["[", "]"]),
+        long(20_000, &|at| format!("\"n{at}\":{at}"), ["{", "}"]),
+        long(
+            20_000,
+            &|at| format!("\"a name that is long {at}\":{at}"),
+            ["{", "}"],
+        ),
+        long(
+            30,
+            &|at| format!("\"a name that is long {at}\":{at}"),
+            ["{", "}"],
+        ),
+    ];
+    for text in texts {
+        let (value, bytes) = requested_by(|| parsed(text.as_bytes()));
+        let name: String = text.chars().take(20).collect();
+        assert_counted(&name, value.heap_bytes(), bytes, 90..=110);
+    }
+}
+
+/// Patches at random places, each parsed on its own and let go, as a server gets them.
+#[test]
+fn tables_count_what_they_hold_after_thousands_of_patches() {
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]),
+    );
+    for records in [10, 100, 1_000, 10_000] {
+        let text = table(records);
+        let (document, bytes) = requested_by(|| {
+            let mut document = parsed(text.as_bytes());
+            for _ in 0..4_000 {
+                let pick = || proptest::num::u32::ANY;
+                let tree = (pick(), pick(), pick())
+                    .new_tree(&mut runner)
+                    .expect("a number");
+                let (kind, place, other) = tree.current();
+                let patch = random_patch(&document, kind, place as usize, other as usize);
+                if let Some(patch) = patch {
+                    let patch = Patch::parse(patch.as_bytes(), &Limits::NONE, Extensions::ALL);
+                    let patch = patch.expect("a patch");
+                    patch.apply(&mut document, &Limits::NONE).expect("it fits");
+                }
+            }
+            document
+        });
+        assert_counted(
+            &format!("{records} patched"),
+            document.heap_bytes(),
+            bytes,
+            85..=115,
+        );
+    }
+}
+
+fn random_patch(document: &Value, kind: u32, place: usize, other: usize) -> Option<String> {
+    let len = document.as_array()?.len();
+    let (at, other) = (place % len.max(1), other % len.max(1));
+    let operation = match kind % 10 {
+        0 => format!(r#"{{"op":"replace","path":"/{at}/experience","value":{other}}}"#),
+        1 => format!(
+            r#"{{"op":"replace","path":"/{at}/motto","value":"{}"}}"#,
+            "a motto ".repeat(other % 40)
+        ),
+        2 => format!(
+            r#"{{"op":"add","path":"/{at}/inventory/0","value":{{"slot":{other},"item":"a new item of some length","count":1}}}}"#
+        ),
+        3 => format!(
+            r#"{{"op":"add","path":"/{at}","value":{}}}"#,
+            document.as_array()?.get(other)?
+        ),
+        4 if len > 1 => format!(r#"{{"op":"remove","path":"/{at}"}}"#),
+        5 => format!(r#"{{"op":"add","path":"/{at}/extra","value":[{other},true,"text"]}}"#),
+        6 => format!(r#"{{"op":"copy","from":"/{at}/motto","path":"/{other}/name"}}"#),
+        7 => format!(
+            r#"{{"op":"splice","path":"/{at}/motto","index":0,"remove":0,"insert":"more and more "}}"#
+        ),
+        8 => format!(r#"{{"op":"move","from":"/{at}","path":"/{other}"}}"#),
+        9 => {
+            let inventory = document.at(&format!("/{at}/inventory").parse().ok()?)?;
+            if inventory.as_array()?.is_empty() {
+                return None;
+            }
+            format!(r#"{{"op":"remove","path":"/{at}/inventory/0"}}"#)
+        }
+        _ => return None,
+    };
+    Some(format!("[{operation}]"))
+}
+
+/// What comes record by record takes what the whole takes: the names are shared with the record before.
+#[test]
+fn records_added_one_by_one_take_what_the_table_takes() {
+    let text = table(1_000);
+    let (whole, bytes) = requested_by(|| parsed(text.as_bytes()));
+    let records = whole.as_array().expect("a table");
+    let records: Vec<_> = records.iter().map(Value::to_string).collect();
+    let (document, added) = requested_by(|| {
+        let mut document = parsed(b"[]");
+        for record in &records {
+            let patch = format!(r#"[{{"op":"add","path":"/-","value":{record}}}]"#);
+            let patch = Patch::parse(patch.as_bytes(), &Limits::NONE, Extensions::NONE);
+            let applied = patch.expect("a patch").apply(&mut document, &Limits::NONE);
+            assert_eq!(applied.expect("it fits").copied_bytes, 0);
+        }
+        document
+    });
+    assert!(document.identical(&whole));
+    assert_counted(
+        "added, of the whole",
+        added.unsigned_abs() as u64,
+        bytes,
+        95..=105,
+    );
+    assert_counted("added", document.heap_bytes(), added, 95..=105);
+}
+
+#[test]
+fn a_patch_counts_what_it_requested() {
+    let text = format!(
+        r#"[{{"op":"add","path":"/table","value":{}}},{{"op":"replace","path":"/a/b","value":1}},
+        {{"op":"move","from":"/a/b/c","path":"/d"}},{{"op":"remove","path":"/e"}}]"#,
+        table(20)
+    );
+    let (patch, bytes) =
+        requested_by(|| Patch::parse(text.as_bytes(), &Limits::NONE, Extensions::NONE));
+    assert_counted(
+        "patch",
+        patch.expect("a patch").heap_bytes(),
+        bytes,
+        85..=115,
+    );
+}
+
+/// What is not told apart by looking at the values: the same in memory.
+#[test]
+fn copied_bytes_are_those_of_the_path_that_a_clone_keeps() {
+    let mut document = parsed(table(10_000).as_bytes());
+    let replace = |value: u32| {
+        Patch::from(vec![Operation::Replace {
+            path: Pointer::parse("/5000/state/hp").expect("a pointer"),
+            value: Value::from(value),
+        }])
+    };
+    let apply = |document: &mut Value, value| {
+        let applied = replace(value).apply(document, &Limits::NONE);
+        applied.expect("it is there")
+    };
+    assert_eq!(apply(&mut document, 1).copied_bytes, 0);
+    let held = document.clone();
+    let (applied, requested) = requested_by(|| {
+        let applied = apply(&mut document, 2);
+        applied.copied_bytes
+    });
+    assert_counted("copied", applied, requested, 90..=110);
+    assert_eq!(apply(&mut document, 3).copied_bytes, 0);
+    drop(held);
+    assert_eq!(apply(&mut document, 4).copied_bytes, 0);
+}

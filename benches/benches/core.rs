@@ -11,7 +11,7 @@ use headwater_benches::{
     shard_with,
 };
 use headwater_core::{Body, Cursor, Key, Mode, Outcome, Seq, Shard, Submission, Time, Version};
-use headwater_doc::{Extensions, Pointer};
+use headwater_doc::Pointer;
 
 criterion_group!(suite, submissions, subscribers);
 criterion_main!(suite);
@@ -84,13 +84,17 @@ fn subscribers(criterion: &mut Criterion) {
                 let version = version.expect("the path is there");
                 commits += 1;
                 if polled {
-                    let next = shard.next(&key, &cursor).expect("the document is there");
-                    let frame = next.finish().expect("there is news");
+                    let next = shard
+                        .next(Time::START, &key, &cursor)
+                        .expect("the document is there");
+                    let frame = next.finish().frame.expect("there is news");
                     assert_eq!(frame.to, version);
                     cursor.position = Some(frame.position());
                 }
             });
-            let head = shard.snapshot(&key).expect("the document is there");
+            let head = shard
+                .snapshot(Time::START, &key)
+                .expect("the document is there");
             assert_eq!(head.position.version, Version(commits as u64));
             assert_eq!(polled, cursor.position == Some(head.position));
         });
@@ -109,8 +113,10 @@ fn subscribers(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(256));
     group.bench_function("256 commits at 64 places, room of 1 MB", |bencher| {
         bencher.iter(|| {
-            let next = shard.next(&key, &cursor).expect("the document is there");
-            let frame = next.finish().expect("there is news");
+            let next = shard
+                .next(Time::START, &key, &cursor)
+                .expect("the document is there");
+            let frame = next.finish().frame.expect("there is news");
             assert_eq!(frame.to, Version(256));
             let operations = match &frame.body {
                 Body::Patch { from, patch } if *from == Version::ZERO => patch.operations().len(),
@@ -129,8 +135,10 @@ fn key() -> Key {
 /// A subscriber that holds the newest version.
 fn cursor(shard: &Shard, key: &Key, mode: Mode) -> Cursor {
     Cursor {
-        position: shard.snapshot(key).map(|snapshot| snapshot.position),
+        position: shard
+            .snapshot(Time::START, key)
+            .map(|snapshot| snapshot.position),
         mode,
-        extensions: Extensions::NONE,
+        ..Cursor::default()
     }
 }

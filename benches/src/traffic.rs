@@ -1,12 +1,15 @@
 use std::sync::Arc;
 
 use headwater_core::{
-    Attachment, CreateError, Incarnation, Key, ReorderPool, Seq, SessionId, Sessions, Shard,
-    ShardConfig, Submission, TooManySessions,
+    Attachment, CreateError, DocumentOptions, Incarnation, Key, Seq, SessionId, Sessions, Shard,
+    ShardConfig, Shared, Submission, Time, TooManySessions,
 };
 use headwater_doc::{Operation, Patch, Pointer, Value};
 
 const INCARNATION: Incarnation = Incarnation(1);
+
+/// The engine's default budget: far more than any suite takes.
+const MEMORY_MAX: u64 = 1 << 30;
 
 /// A shard of its own, with one document in it.
 ///
@@ -14,12 +17,9 @@ const INCARNATION: Incarnation = Incarnation(1);
 ///
 /// [`CreateError`] if the document breaks a default limit.
 pub fn shard_with(key: &Key, root: Value) -> Result<Shard, CreateError> {
-    let mut shard = Shard::new(
-        ShardConfig::default(),
-        INCARNATION,
-        Arc::new(ReorderPool::default()),
-    );
-    shard.create(key, root)?;
+    let shared = Arc::new(Shared::new(INCARNATION, MEMORY_MAX));
+    let mut shard = Shard::new(ShardConfig::default(), shared);
+    shard.create(Time::START, key, root, DocumentOptions::default())?;
     Ok(shard)
 }
 
@@ -50,7 +50,7 @@ impl Client {
     /// None in fact: the table has room for one.
     pub fn new(key: Key) -> Result<Self, TooManySessions> {
         let mut sessions = Sessions::new(INCARNATION, 1);
-        let (session, attachment) = sessions.open()?;
+        let (session, attachment) = sessions.open(Time::START)?;
         Ok(Self {
             sessions,
             session,
@@ -62,15 +62,7 @@ impl Client {
     /// Its batch of a number.
     #[must_use]
     pub fn batch(&self, seq: Seq, patch: Arc<Patch>) -> Submission {
-        Submission {
-            session: self.session,
-            attachment: self.attachment,
-            key: self.key.clone(),
-            seq,
-            acked: Seq::ZERO,
-            chained: false,
-            patch,
-        }
+        Submission::new(self.session, self.attachment, self.key.clone(), seq, patch)
     }
 }
 

@@ -1,10 +1,13 @@
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, error::ErrorKind};
 
-use crate::input::is_standard_input;
+use crate::{input::is_standard_input, load::options::LoadArgs};
 
-/// Replays recorded sessions, and patches, compares and canonicalizes JSON documents.
+/// Replays recorded sessions, loads an engine, and patches, compares and canonicalizes JSON documents.
 #[derive(Debug, Parser)]
 #[command(name = "headwater", version, after_help = STATUS_HELP)]
 pub(crate) struct Cli {
@@ -19,6 +22,7 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     Canon(CanonArgs),
     Replay(ReplayArgs),
+    Load(LoadArgs),
 }
 
 /// Applies a JSON Patch (RFC 6902) to a document, as a whole or not at all, and prints the result.
@@ -98,7 +102,8 @@ pub(crate) struct CanonArgs {
 /// Replays recorded sessions through an engine over links that lose, repeat and reorder, and checks
 /// that every replica gets to the recorded document.
 ///
-/// One seed gives one run: the same arguments meet the same faults.
+/// One seed gives one run: the same arguments meet the same faults. Only with --via queued the engine
+/// goes by the clock, so that what it gives up after a time differs from run to run.
 #[derive(Debug, Args)]
 #[command(after_help = REPLAY_HELP)]
 pub(crate) struct ReplayArgs {
@@ -131,6 +136,10 @@ pub(crate) struct ReplayArgs {
     /// Which batches wait for one another.
     #[arg(long, value_enum, default_value_t = LaneChoice::Shared)]
     pub(crate) lane: LaneChoice,
+
+    /// How batches are handed in to the engine.
+    #[arg(long, value_enum, default_value_t = Via::Direct)]
+    pub(crate) via: Via,
 
     /// How many subscribers follow the document, at most 10,000.
     #[arg(
@@ -168,6 +177,27 @@ pub(crate) enum LaneChoice {
     Client,
 }
 
+/// The ways into the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Via {
+    /// Each is decided at once, by the thread that hands it in.
+    Direct,
+    /// Through queues that the engine's own tasks work off, on a tokio runtime of one thread.
+    Queued,
+    /// Through queues that are worked off by the host's ticks, without any runtime.
+    Tick,
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct => "direct",
+            Self::Queued => "queued",
+            Self::Tick => "tick",
+        })
+    }
+}
+
 /// What the text of a text trace is in the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TextForm {
@@ -193,7 +223,7 @@ impl Cli {
             Command::Patch(args) => ("patch", [&args.doc, &args.patch]),
             Command::Merge(args) => ("merge", [&args.doc, &args.patch]),
             Command::Diff(args) => ("diff", [&args.old, &args.new]),
-            Command::Canon(_) | Command::Replay(_) => return Ok(()),
+            Command::Canon(_) | Command::Replay(_) | Command::Load(_) => return Ok(()),
         };
         if !inputs.into_iter().all(is_standard_input) {
             return Ok(());
@@ -215,7 +245,7 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-fn share_below_one(text: &str) -> Result<f64, String> {
+pub(crate) fn share_below_one(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
         _ => Err("not a number from 0 to less than 1".to_owned()),
@@ -231,7 +261,8 @@ Examples:
 
 Exit status:
   0  done
-  1  understood, but did not hold: a patch does not apply, a replay diverges
+  1  understood, but did not hold: a patch does not apply, a replay diverges, a gate
+     of a load fails
   2  not understood: bad arguments, a text that is no JSON or no patch; or a file that cannot be
      read, or output that cannot be written
 
@@ -262,6 +293,7 @@ const REPLAY_HELP: &str = "\
 Examples:
   headwater replay
   headwater replay --loss 0.2 --duplicate 0.1 --reorder 8 --seed 7
+  headwater replay --via queued --reorder 32
   headwater replay session.ndjson.gz --lane client --subscribers 64 --slow 50 --json";
 
 #[cfg(test)]
@@ -283,6 +315,7 @@ mod tests {
         assert_eq!((args.loss, args.duplicate, args.reorder), (0.0, 0.0, 0));
         assert_eq!((args.seed, args.subscribers, args.slow), (1, 4, 25));
         assert_eq!(args.lane, LaneChoice::Shared);
+        assert_eq!(args.via, Via::Direct);
         assert_eq!(args.as_, TextForm::Splice);
         assert!(!args.json);
     }

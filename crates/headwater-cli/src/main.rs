@@ -2,13 +2,14 @@
 //! documents.
 //!
 //! The exit status is 0 if what was asked for is done, 1 if it was understood but did not hold (a
-//! patch does not apply, a replay diverges), and 2 if it was not understood.
+//! patch does not apply, a replay diverges, a gate of a load fails), and 2 if it was not understood.
 
 mod args;
 mod canon;
 mod diff;
 mod failure;
 mod input;
+mod load;
 mod merge;
 mod output;
 mod patch;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Diff(args) => diff::run(&args),
         Command::Canon(args) => canon::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Load(args) => load::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

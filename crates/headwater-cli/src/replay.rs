@@ -2,6 +2,7 @@
 
 mod audience;
 mod check;
+mod entry;
 mod link;
 mod memory;
 mod play;
@@ -80,6 +81,7 @@ fn replay(
         Ok(played) => {
             let report = Report {
                 trace: name,
+                via: args.via,
                 sizing,
                 played,
                 peak_bytes: memory::peak_bytes(),

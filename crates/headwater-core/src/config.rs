@@ -1,6 +1,53 @@
+use std::{sync::Arc, time::Duration};
+
 use headwater_doc::{Extensions, Limits};
 
-use crate::{history::HistoryBounds, reorder::ReorderBounds};
+use crate::{
+    admit::Admit,
+    budget::Budget,
+    frames::FrameMemory,
+    history::HistoryBounds,
+    id::Incarnation,
+    reorder::{AtDeadline, ReorderBounds, ReorderPool},
+};
+
+/// What all shards of an engine have in common.
+#[derive(Debug)]
+pub struct Shared {
+    /// This life of the engine.
+    pub incarnation: Incarnation,
+    /// What the reorder buffers hold together.
+    pub pool: Arc<ReorderPool>,
+    /// What everything takes together.
+    pub budget: Arc<Budget>,
+    /// What encoded frames take of it.
+    pub frames: Arc<FrameMemory>,
+    /// The host's rule on clients' batches.
+    pub admit: Option<Arc<dyn Admit>>,
+}
+
+impl Shared {
+    /// No rule, and a memory budget of so many bytes.
+    #[must_use]
+    pub fn new(incarnation: Incarnation, memory_max: u64) -> Self {
+        let budget = Arc::new(Budget::new(memory_max));
+        Self {
+            incarnation,
+            pool: Arc::default(),
+            frames: Arc::new(FrameMemory::new(Arc::clone(&budget))),
+            budget,
+            admit: None,
+        }
+    }
+}
+
+/// What may be said of a document when it is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DocumentOptions {
+    /// What happens to its lanes at their deadlines; `None`, the default, for what the engine's
+    /// [`ReorderBounds`] say.
+    pub at_deadline: Option<AtDeadline>,
+}
 
 /// What a shard holds itself to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +71,27 @@ pub struct ShardConfig {
     pub reorder: ReorderBounds,
     /// How long commits stay.
     pub history: HistoryBounds,
+    /// When large documents are compressed.
+    pub cold: ColdBounds,
+}
+
+/// Which documents are compressed in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColdBounds {
+    /// Those of so many bytes or more, as compact JSON. Default 64 KiB: a smaller one gives back little for what
+    /// inflating it costs the next reader.
+    pub bytes_min: u64,
+    /// After nobody has read, written or followed it for so long. Default 60 s.
+    pub idle: Duration,
+}
+
+impl Default for ColdBounds {
+    fn default() -> Self {
+        Self {
+            bytes_min: 64 << 10,
+            idle: Duration::from_secs(60),
+        }
+    }
 }
 
 impl Default for ShardConfig {
@@ -38,6 +106,7 @@ impl Default for ShardConfig {
             lanes_max: 1 << 20,
             reorder: ReorderBounds::default(),
             history: HistoryBounds::default(),
+            cold: ColdBounds::default(),
         }
     }
 }

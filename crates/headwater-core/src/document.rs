@@ -1,11 +1,27 @@
-use std::sync::Arc;
+use std::{
+    mem,
+    ops::Deref,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-use headwater_doc::{Limits, Patch, PatchError, Value};
+use headwater_doc::{Applied, Limits, Patch, PatchError, Value};
 
 use crate::{
+    admit::{Admission, Admit},
+    budget::Memory,
+    cold::Cold,
+    frames::FrameMemory,
     history::{Commit, History, HistoryBounds},
-    id::{Epoch, Position, Seq, SessionId, Version},
+    id::{Epoch, Key, Position, Seq, SessionId, Version},
+    pins::Pins,
+    reorder::AtDeadline,
+    submission::Rejection,
     time::Time,
+    watch::Watch,
 };
 
 /// A document: its newest version, and the way back to recent ones.
@@ -13,27 +29,89 @@ use crate::{
 pub(crate) struct Document {
     pub(crate) epoch: Epoch,
     pub(crate) version: Version,
-    pub(crate) root: Value,
+    root: Root,
     pub(crate) history: History,
+    /// Made when the first reader or subscriber comes.
+    watch: OnceLock<Arc<Watch>>,
+    /// Whether `memory` counts the watch, which readers make and cannot account for.
+    watch_counted: bool,
+    pins: Option<Box<Pins>>,
+    /// [`Time::as_micros`] of the last use.
+    used: AtomicU64,
+    pub(crate) at_deadline: Option<AtDeadline>,
+}
+
+#[derive(Debug)]
+enum Root {
+    Hot(Value),
+    Cold(Arc<Cold>),
 }
 
 /// One version of a document, seen unchanged for as long as it is held. Cloning costs a reference
 /// count.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub struct Snapshot(pub(crate) Arc<Versioned>);
+
+/// What a [`Snapshot`] leads to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Versioned {
     /// Which version of which epoch this is.
     pub position: Position,
     /// The document at that version.
     pub root: Value,
 }
 
+impl Snapshot {
+    pub(crate) fn new(position: Position, root: Value) -> Self {
+        Self(Arc::new(Versioned { position, root }))
+    }
+}
+
+impl Deref for Snapshot {
+    type Target = Versioned;
+
+    fn deref(&self) -> &Versioned {
+        &self.0
+    }
+}
+
+/// What a document is held to when it changes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules<'a> {
+    pub(crate) limits: &'a Limits,
+    pub(crate) history: &'a HistoryBounds,
+    /// Bytes that it may grow by: what the memory budget has room for.
+    pub(crate) room: u64,
+}
+
+/// A batch whose turn has come.
+#[derive(Clone, Debug)]
+pub(crate) struct Turn<'a> {
+    /// Whose it is, and its seq; `None` for the host's own.
+    pub(crate) origin: Option<(SessionId, Seq)>,
+    pub(crate) patch: Arc<Patch>,
+    /// The host's rule, which is asked about clients' batches, and the document's key for it.
+    pub(crate) admit: Option<(&'a dyn Admit, &'a Key)>,
+}
+
 impl Document {
-    pub(crate) fn new(epoch: Epoch, root: Value) -> Self {
+    pub(crate) fn new(
+        now: Time,
+        epoch: Epoch,
+        root: Value,
+        at_deadline: Option<AtDeadline>,
+    ) -> Self {
         Self {
             epoch,
             version: Version::ZERO,
-            root,
+            root: Root::Hot(root),
             history: History::default(),
+            watch: OnceLock::new(),
+            watch_counted: false,
+            pins: None,
+            used: AtomicU64::new(now.as_micros()),
+            at_deadline,
         }
     }
 
@@ -44,28 +122,320 @@ impl Document {
         }
     }
 
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            position: self.position(),
-            root: self.root.clone(),
+    /// The newest version; inflated for this call alone if it is cold.
+    pub(crate) fn root(&self) -> Value {
+        match &self.root {
+            Root::Hot(root) => root.clone(),
+            Root::Cold(cold) => cold.inflate(),
         }
     }
 
+    /// The newest version, unless it is cold.
+    pub(crate) const fn hot(&self) -> Option<&Value> {
+        match &self.root {
+            Root::Hot(root) => Some(root),
+            Root::Cold(_) => None,
+        }
+    }
+
+    /// [`Value::written_bytes`] of the newest version.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        match &self.root {
+            Root::Hot(root) => root.written_bytes(),
+            Root::Cold(cold) => cold.written_bytes,
+        }
+    }
+
+    /// The compressed form, if that is all there is.
+    pub(crate) const fn cold(&self) -> Option<&Arc<Cold>> {
+        match &self.root {
+            Root::Hot(_) => None,
+            Root::Cold(cold) => Some(cold),
+        }
+    }
+
+    pub(crate) fn watch(&self, frames: &Arc<FrameMemory>) -> &Arc<Watch> {
+        let watch = || Arc::new(Watch::new(self.position(), Arc::clone(frames)));
+        self.watch.get_or_init(watch)
+    }
+
+    pub(crate) fn watch_if_any(&self) -> Option<&Arc<Watch>> {
+        self.watch.get()
+    }
+
+    /// The newest version. Readers share it until the next commit; of a cold document each has its own,
+    /// which goes when they go.
+    pub(crate) fn snapshot(&self, frames: &Arc<FrameMemory>) -> Snapshot {
+        let watch = self.watch(frames);
+        if let Some(published) = watch.published() {
+            return published;
+        }
+        let snapshot = Snapshot::new(self.position(), self.root());
+        if self.cold().is_none() {
+            watch.publish(&snapshot);
+        }
+        snapshot
+    }
+
+    /// Notes that somebody uses it.
+    pub(crate) fn touch(&self, now: Time) {
+        // Relaxed: a hint on what to compress, which is looked at again under the lock.
+        // Most uses come in the same tick as the one before, and would only pass the cache line around.
+        if self.used.load(Ordering::Relaxed) < now.as_micros() {
+            self.used.fetch_max(now.as_micros(), Ordering::Relaxed);
+        }
+    }
+
+    /// Since when nobody has used it.
+    pub(crate) fn used(&self) -> Time {
+        let seen = Time::from_micros(self.used.load(Ordering::Relaxed));
+        let watch = self.watch.get();
+        watch.map_or(seen, |watch| watch.used().max(seen))
+    }
+
     /// Applies a batch to the newest version: the one place where a document changes.
+    ///
+    /// The batch is undone if the host's rule refuses it. After [`Rejection::Panicked`] the document is in
+    /// no state that anyone should see, and must be closed.
     pub(crate) fn commit(
+        &mut self,
+        now: Time,
+        turn: Turn<'_>,
+        rules: Rules<'_>,
+    ) -> Result<Version, Rejection> {
+        self.thaw_in_place();
+        self.let_go();
+        let head = self.version;
+        let Root::Hot(root) = &mut self.root else {
+            return Err(Rejection::Panicked);
+        };
+        let Turn {
+            origin,
+            patch,
+            admit,
+        } = turn;
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            let bytes = root.heap_bytes();
+            // Costs nothing but where there is a rule, which sees both sides of the change.
+            let before = admit.map(|_| root.clone());
+            let mut applied =
+                patch
+                    .apply(root, rules.limits)
+                    .map_err(|error| Rejection::DoesNotApply {
+                        operation: error.operation,
+                        reason: error.reason,
+                        head,
+                    })?;
+            // What a batch brings has been made room for; what it multiplies, by copying, has not.
+            if root.heap_bytes().saturating_sub(bytes) > rules.room {
+                let undone = applied.inverse.apply(root, &Limits::NONE);
+                debug_assert!(
+                    undone.is_ok(),
+                    "an inverse applies to what it was made from"
+                );
+                return Err(Rejection::Memory);
+            }
+            if let (Some((admit, key)), Some((session, seq)), Some(before)) =
+                (admit, origin, before)
+            {
+                let request = Admission {
+                    session,
+                    key,
+                    seq,
+                    before: &before,
+                    patch: &patch,
+                    touched: &applied.touched,
+                    after: root,
+                };
+                if let Err(code) = admit.admit(&request) {
+                    *root = before;
+                    return Err(Rejection::Refused { code });
+                }
+                if self.pins.is_none() {
+                    // What was copied, only `before` held.
+                    applied.copied_bytes = 0;
+                }
+            }
+            Ok(applied)
+        }));
+        let applied = decided.unwrap_or(Err(Rejection::Panicked))?;
+        self.note(now, origin, patch, applied, rules.history);
+        Ok(self.version)
+    }
+
+    /// Applies batches to a copy of the newest version, which [`install`](Self::install) makes the newest.
+    /// `bytes` is what they were let in with.
+    pub(crate) fn stage(
+        &self,
+        patches: &[Arc<Patch>],
+        limits: &Limits,
+        bytes: u64,
+    ) -> Result<Staged, (usize, PatchError)> {
+        let mut root = self.root();
+        let mut commits = Vec::with_capacity(patches.len());
+        for (index, patch) in patches.iter().enumerate() {
+            let applied = patch
+                .apply(&mut root, limits)
+                .map_err(|error| (index, error))?;
+            commits.push((Arc::clone(patch), applied));
+        }
+        Ok(Staged {
+            position: self.position(),
+            root,
+            commits,
+            bytes,
+        })
+    }
+
+    /// Commits what was staged; whether it was staged on the newest version.
+    pub(crate) fn install(&mut self, now: Time, staged: Staged, bounds: &HistoryBounds) -> bool {
+        if staged.position != self.position() {
+            return false;
+        }
+        self.let_go();
+        self.root = Root::Hot(staged.root);
+        for (patch, mut applied) in staged.commits {
+            if self.pins.is_none() {
+                // What was copied, the copy that is no longer the newest held alone.
+                applied.copied_bytes = 0;
+            }
+            self.note(now, None, patch, applied, bounds);
+        }
+        true
+    }
+
+    /// Makes the version that a batch has led to.
+    fn note(
         &mut self,
         now: Time,
         origin: Option<(SessionId, Seq)>,
         patch: Arc<Patch>,
-        limits: &Limits,
+        applied: Applied,
         bounds: &HistoryBounds,
-    ) -> Result<Version, PatchError> {
-        let applied = patch.apply(&mut self.root, limits)?;
+    ) {
         self.version = self.version.next();
-        let commit = Commit::new(self.version, origin, now, patch, applied);
-        let snapshot_bytes = self.root.written_bytes();
-        self.history.push(commit, snapshot_bytes, bounds);
-        Ok(self.version)
+        if let Some(watch) = self.watch.get() {
+            watch.advance(self.version);
+        }
+        self.touch(now);
+        if applied.copied_bytes > 0 {
+            let pins = self.pins.get_or_insert_default();
+            pins.retain(self.version, applied.copied_bytes);
+        }
+        self.history
+            .push(Commit::new(self.version, origin, now, patch, applied));
+        self.trim(now, bounds);
+    }
+
+    /// Lets go of what the history no longer keeps, and of versions that nobody holds.
+    pub(crate) fn trim(&mut self, now: Time, bounds: &HistoryBounds) {
+        let snapshot_bytes = self.written_bytes();
+        let pins = &mut self.pins;
+        self.history.trim(now, snapshot_bytes, bounds, |gone| {
+            if let Some(pins) = pins
+                && pins.oldest().is_some_and(|held| held < gone.version)
+            {
+                pins.retain(gone.version, gone.charge.removed);
+            }
+        });
+        self.settle();
+    }
+
+    /// Lets go of the older half of the history; whether there was any.
+    pub(crate) fn relieve_history(&mut self) -> bool {
+        let half = self.history.len().div_ceil(2);
+        for _ in 0..half {
+            let Some(gone) = self.history.pop() else {
+                break;
+            };
+            if let Some(pins) = &mut self.pins
+                && pins.oldest().is_some_and(|held| held < gone.version)
+            {
+                pins.retain(gone.version, gone.charge.removed);
+            }
+        }
+        self.settle();
+        half > 0
+    }
+
+    /// Frees what only versions kept that nobody holds any more.
+    pub(crate) fn settle(&mut self) {
+        let oldest = self.history.oldest(self.version);
+        if let Some(pins) = &mut self.pins {
+            pins.settle(oldest);
+            if pins.is_empty() {
+                self.pins = None;
+            }
+        }
+    }
+
+    /// Lets go of the version that readers share, so that a writer changes in place what nobody holds.
+    fn let_go(&mut self) {
+        let published = self.watch.get().and_then(|watch| watch.withdraw());
+        if let Some(snapshot) = published.filter(Snapshot::is_held) {
+            self.pins.get_or_insert_default().hold(snapshot);
+        }
+    }
+
+    /// Puts the compressed form in the place of the newest version, if that is what it is of.
+    pub(crate) fn freeze(&mut self, position: Position, cold: Arc<Cold>) -> bool {
+        if position != self.position() || self.cold().is_some() {
+            return false;
+        }
+        self.let_go();
+        self.root = Root::Cold(cold);
+        true
+    }
+
+    /// Puts the inflated form back, if the document is still the one that was compressed.
+    pub(crate) fn thaw(&mut self, position: Position, root: Value) -> bool {
+        if position != self.position() || self.cold().is_none() {
+            return false;
+        }
+        self.root = Root::Hot(root);
+        true
+    }
+
+    pub(crate) fn thaw_in_place(&mut self) {
+        if let Root::Cold(cold) = &self.root {
+            self.root = Root::Hot(cold.inflate());
+        }
+    }
+
+    /// How many versions are held that are no longer the newest.
+    pub(crate) fn pinned(&self) -> usize {
+        self.pins.as_ref().map_or(0, |pins| pins.len())
+    }
+
+    /// Whether anybody holds the newest version, so that a commit copies.
+    pub(crate) fn is_shared(&self) -> bool {
+        let published = self.watch.get().and_then(|watch| watch.published());
+        // Two are the watch's and the one just loaded.
+        published.is_some_and(|snapshot| Arc::strong_count(&snapshot.0) > 2)
+    }
+
+    /// Counts what readers have added since the last time.
+    pub(crate) fn count_watch(&mut self) {
+        self.watch_counted = self.watch.get().is_some();
+    }
+
+    /// Bytes that it takes, without its slot in the tables. It stays the same until the document is
+    /// changed or [`count_watch`](Self::count_watch) is called.
+    pub(crate) fn memory(&self) -> Memory {
+        let (documents, cold) = match &self.root {
+            Root::Hot(root) => (root.heap_bytes(), 0),
+            Root::Cold(cold) => (0, cold.heap_bytes()),
+        };
+        let watch = if self.watch_counted { WATCH_BYTES } else { 0 };
+        let pins = self.pins.as_ref();
+        let pins = pins.map_or(0, |pins| pins.bytes() + size_of::<Pins>() as u64);
+        Memory {
+            documents: documents + watch,
+            cold,
+            history: self.history.heap_bytes(),
+            pins,
+            ..Memory::default()
+        }
     }
 
     /// What takes the newest version back to an earlier one, if the history reaches so far.
@@ -76,15 +446,41 @@ impl Document {
         Some(Rewind {
             epoch: self.epoch,
             version: self.version,
-            root: self.root.clone(),
+            root: self.root(),
             commits: self.history.after(to).cloned().collect(),
         })
     }
 }
 
+/// A watch with its counts, and the version that it publishes.
+const WATCH_BYTES: u64 =
+    (size_of::<Watch>() + size_of::<Versioned>() + 4 * size_of::<usize>()) as u64;
+
+/// Batches that were applied to a copy of a document.
+#[derive(Debug)]
+pub struct Staged {
+    position: Position,
+    root: Value,
+    commits: Vec<(Arc<Patch>, Applied)>,
+    /// What the budget has let them in with.
+    bytes: u64,
+}
+
+impl Staged {
+    /// Bytes that the document takes more with it.
+    pub(crate) fn growth(&self, document: &Document) -> u64 {
+        let before = document.hot().map_or(0, Value::heap_bytes);
+        self.root.heap_bytes().saturating_sub(before)
+    }
+
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
 /// The newest version of a document with some commits to be taken back: made under the shard's lock,
 /// worked off without it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rewind {
     epoch: Epoch,
     version: Version,
@@ -98,11 +494,13 @@ impl Rewind {
     #[must_use]
     pub fn finish(mut self) -> Snapshot {
         let to = Version(self.version.0 - self.commits.len() as u64);
-        self.back_to(to)
+        self.back_to(to);
+        Snapshot::new(self.position(), mem::take(&mut self.root))
     }
 
-    /// Takes back the commits after a version; it must not be older than the oldest one left.
-    pub(crate) fn back_to(&mut self, to: Version) -> Snapshot {
+    /// Takes back the commits after a version, which must not be older than the oldest one left, and
+    /// yields what is then the document.
+    pub(crate) fn back_to(&mut self, to: Version) -> Value {
         while self.version > to
             && let Some(commit) = self.commits.pop()
         {
@@ -113,17 +511,14 @@ impl Rewind {
             );
             self.version = Version(commit.version.0 - 1);
         }
-        self.snapshot()
+        self.root.clone()
     }
 
     /// The version that it has come back to so far.
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            position: Position {
-                epoch: self.epoch,
-                version: self.version,
-            },
-            root: self.root.clone(),
+    pub(crate) const fn position(&self) -> Position {
+        Position {
+            epoch: self.epoch,
+            version: self.version,
         }
     }
 }

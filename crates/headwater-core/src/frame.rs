@@ -32,6 +32,8 @@ pub enum Body {
         /// Why no patch would do.
         reason: SnapshotReason,
     },
+    /// Nothing is at the path that is followed; a snapshot comes once there is.
+    Absent,
 }
 
 /// Why a subscriber gets the whole document.
@@ -47,6 +49,8 @@ pub enum SnapshotReason {
     CheaperThanDelta,
     /// It holds a version that this engine has not made.
     Ahead,
+    /// Nothing was at the path that it follows until now.
+    Appeared,
 }
 
 impl SnapshotReason {
@@ -59,6 +63,7 @@ impl SnapshotReason {
             Self::Compacted => "compacted",
             Self::CheaperThanDelta => "cheaper_than_delta",
             Self::Ahead => "ahead",
+            Self::Appeared => "appeared",
         }
     }
 }
@@ -80,6 +85,7 @@ impl Frame {
         match &self.body {
             Body::Patch { patch, .. } => patch.written_bytes(),
             Body::Snapshot { root, .. } => root.written_bytes(),
+            Body::Absent => 0,
         }
     }
 }
@@ -92,7 +98,8 @@ impl Frame {
 #[derive(Clone, Debug, Default)]
 pub struct Replica {
     position: Option<Position>,
-    root: Value,
+    /// `None` if nothing is at the path that is followed, or no frame has come yet.
+    root: Option<Value>,
 }
 
 impl Replica {
@@ -108,10 +115,18 @@ impl Replica {
         self.position
     }
 
-    /// The document at that position; `null` before the first frame.
+    /// The document at that position; `null` before the first frame, and where nothing is at the path
+    /// that is followed.
     #[must_use]
-    pub const fn root(&self) -> &Value {
-        &self.root
+    pub fn root(&self) -> &Value {
+        const NOTHING: &Value = &Value::NULL;
+        self.root.as_ref().unwrap_or(NOTHING)
+    }
+
+    /// Whether there is anything at the path that is followed; `false` before the first frame.
+    #[must_use]
+    pub const fn is_present(&self) -> bool {
+        self.root.is_some()
     }
 
     /// Moves to the frame's version.
@@ -121,19 +136,20 @@ impl Replica {
     /// [`ReplicaError`]; the copy is as it was.
     pub fn apply(&mut self, frame: &Frame) -> Result<(), ReplicaError> {
         match &frame.body {
-            Body::Snapshot { root, .. } => self.root = root.clone(),
+            Body::Snapshot { root, .. } => self.root = Some(root.clone()),
+            Body::Absent => self.root = None,
             Body::Patch { from, patch } => {
                 let from = Position {
                     epoch: frame.epoch,
                     version: *from,
                 };
-                if self.position != Some(from) {
+                let Some(root) = self.root.as_mut().filter(|_| self.position == Some(from)) else {
                     return Err(ReplicaError::OutOfPlace {
                         frame: from,
                         replica: self.position,
                     });
-                }
-                patch.apply(&mut self.root, &Limits::NONE)?;
+                };
+                patch.apply(root, &Limits::NONE)?;
             }
         }
         self.position = Some(frame.position());

@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use headwater_doc::{Applied, Extensions, Patch, Pointer};
+use headwater_doc::{Applied, Extensions, Operation, Patch, Pointer};
 
 use crate::{
     id::{Seq, SessionId, Version},
@@ -26,6 +26,20 @@ pub struct Commit {
     pub(crate) extensions: Extensions,
     /// Bytes of the patches of all commits in this epoch up to and with this one.
     patch_bytes_sum: u64,
+    /// Bytes that it takes in memory, see [`Charge`].
+    pub(crate) charge: Charge,
+}
+
+/// What a commit is charged in memory.
+///
+/// Values that a patch brought in are the document's; those that were taken out are the inverse's. What
+/// the patch still holds of a value that was changed later, the later commit counts as copied.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Charge {
+    /// Operations, paths and all values that are the commit's alone.
+    pub(crate) own: u64,
+    /// Of those, the values that it took out of the document.
+    pub(crate) removed: u64,
 }
 
 /// How long commits stay, so that those who missed them can be brought up to date by deltas.
@@ -65,21 +79,29 @@ pub(crate) struct History {
     bytes: u64,
     /// Bytes of the patches of all commits in this epoch.
     patch_bytes_sum: u64,
+    /// What the commits are charged together.
+    charge: u64,
 }
 
 impl History {
-    /// Adds a commit, and lets go of those that the bounds no longer keep. `snapshot_bytes` is the
-    /// size of the document that it made.
-    pub(crate) fn push(&mut self, mut commit: Commit, snapshot_bytes: u64, bounds: &HistoryBounds) {
+    /// Adds a commit.
+    pub(crate) fn push(&mut self, mut commit: Commit) {
         self.patch_bytes_sum += commit.patch.written_bytes();
         commit.patch_bytes_sum = self.patch_bytes_sum;
         self.bytes += commit.bytes();
-        let now = commit.at;
+        self.charge += commit.charge.own;
         self.commits.push_back(Arc::new(commit));
-        self.trim(now, snapshot_bytes, bounds);
     }
 
-    fn trim(&mut self, now: Time, snapshot_bytes: u64, bounds: &HistoryBounds) {
+    /// Lets go of the commits that the bounds no longer keep, and tells `gone` of each.
+    /// `snapshot_bytes` is the size of the document.
+    pub(crate) fn trim(
+        &mut self,
+        now: Time,
+        snapshot_bytes: u64,
+        bounds: &HistoryBounds,
+        mut gone: impl FnMut(&Commit),
+    ) {
         let bytes_max = bounds.bytes_min.max(snapshot_bytes.saturating_mul(2));
         while let Some(oldest) = self.commits.front() {
             let count = self.commits.len();
@@ -88,9 +110,29 @@ impl History {
             if !over && !due {
                 break;
             }
-            self.bytes -= oldest.bytes();
-            self.commits.pop_front();
+            if let Some(oldest) = self.pop() {
+                gone(&oldest);
+            }
         }
+    }
+
+    /// Lets go of the oldest commit.
+    pub(crate) fn pop(&mut self) -> Option<Arc<Commit>> {
+        let oldest = self.commits.pop_front()?;
+        self.bytes -= oldest.bytes();
+        self.charge -= oldest.charge.own;
+        Some(oldest)
+    }
+
+    /// How many commits there are.
+    pub(crate) fn len(&self) -> usize {
+        self.commits.len()
+    }
+
+    /// Bytes that the window takes in memory.
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        let slots = self.commits.capacity() * size_of::<Arc<Commit>>();
+        self.charge + slots as u64
     }
 
     /// The oldest version that the head can be taken back to, given the head.
@@ -137,6 +179,7 @@ impl Commit {
             version,
             origin,
             at,
+            charge: Charge::of(&patch, &applied),
             extensions: patch.extensions(),
             patch,
             inverse: applied.inverse,
@@ -150,3 +193,26 @@ impl Commit {
         self.patch.written_bytes() + self.inverse.written_bytes()
     }
 }
+
+impl Charge {
+    fn of(patch: &Patch, applied: &Applied) -> Self {
+        let values = |patch: &Patch| {
+            let operations = patch.operations().iter();
+            operations.fold(0, |sum, operation| match operation {
+                Operation::Add { value, .. } | Operation::Replace { value, .. } => {
+                    sum + value.heap_bytes()
+                }
+                _ => sum,
+            })
+        };
+        let touched = applied.touched.capacity() * size_of::<Pointer>();
+        let own = patch.heap_bytes() - values(patch) + applied.inverse.heap_bytes();
+        Self {
+            own: own + (size_of::<Commit>() + size_of::<Patch>() + ARCS + touched) as u64,
+            removed: values(&applied.inverse),
+        }
+    }
+}
+
+/// The counts of the two [`Arc`]s, of the commit and of its patch.
+const ARCS: usize = 4 * size_of::<usize>();

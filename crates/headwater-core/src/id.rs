@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
 /// The name of a document: 1 to 512 bytes of UTF-8. Cloning it costs a reference count.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,7 +29,7 @@ impl Key {
     }
 }
 
-impl std::str::FromStr for Key {
+impl FromStr for Key {
     type Err = InvalidKey;
 
     fn from_str(name: &str) -> Result<Self, InvalidKey> {
@@ -72,6 +72,18 @@ pub struct SessionId {
     pub number: u64,
 }
 
+impl FromStr for SessionId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let (incarnation, number) = incarnation_and_number(text)?;
+        Ok(Self {
+            incarnation,
+            number,
+        })
+    }
+}
+
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}-{}", self.incarnation.0, self.number)
@@ -98,6 +110,31 @@ impl fmt::Display for Epoch {
         write!(f, "{:016x}-{}", self.incarnation.0, self.number)
     }
 }
+
+impl FromStr for Epoch {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let (incarnation, number) = incarnation_and_number(text)?;
+        Ok(Self {
+            incarnation,
+            number,
+        })
+    }
+}
+
+/// The text that [`SessionId`] and [`Epoch`] are shown as: 16 hexadecimal digits, `-`, a decimal number.
+fn incarnation_and_number(text: &str) -> Result<(Incarnation, u64), InvalidId> {
+    let (incarnation, number) = text.split_once('-').ok_or(InvalidId)?;
+    let incarnation = u64::from_str_radix(incarnation, 16).map_err(|_| InvalidId)?;
+    let number = number.parse().map_err(|_| InvalidId)?;
+    Ok((Incarnation(incarnation), number))
+}
+
+/// A text is no id. The fault is whose text it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an id: hexadecimal digits, `-` and a number are")]
+pub struct InvalidId;
 
 /// How often a document was changed: 0 when it is created, one more for each commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,6 +166,24 @@ pub struct Position {
     pub version: Version,
 }
 
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.epoch, self.version)
+    }
+}
+
+impl FromStr for Position {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let (epoch, version) = text.rsplit_once('-').ok_or(InvalidId)?;
+        Ok(Self {
+            epoch: epoch.parse()?,
+            version: Version(version.parse().map_err(|_| InvalidId)?),
+        })
+    }
+}
+
 /// A batch's number in its lane: 1, 2, 3 … without gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(pub u64);
@@ -147,5 +202,33 @@ impl Seq {
 impl fmt::Display for Seq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_as_they_are_shown() {
+        let epoch = Epoch {
+            incarnation: Incarnation(0xfedc_0000_0000_0001),
+            number: 42,
+        };
+        let position = Position {
+            epoch,
+            version: Version(7),
+        };
+        assert_eq!(position.to_string(), "fedc000000000001-42-7");
+        assert_eq!(position.to_string().parse(), Ok(position));
+        assert_eq!(epoch.to_string().parse(), Ok(epoch));
+        let session = SessionId {
+            incarnation: Incarnation(1),
+            number: u64::MAX,
+        };
+        assert_eq!(session.to_string().parse(), Ok(session));
+        for text in ["", "-", "1", "x-1", "1-x", "1-2", "1-2-x", "-1-2"] {
+            assert_eq!(text.parse::<Position>(), Err(InvalidId), "{text}");
+        }
     }
 }

@@ -18,8 +18,10 @@ pub(crate) struct Lane {
     decided: Seq,
     /// How the last of them were decided, the last one at the back.
     remembered: VecDeque<Remembered>,
-    /// Whether the last one was rejected.
+    /// Whether the last one was not applied.
     rejected: bool,
+    /// Up to this seq what is missing is given up.
+    pub(crate) skip_to: Seq,
     pub(crate) report: Option<Report>,
 }
 
@@ -40,12 +42,15 @@ pub(crate) enum Known {
     Decided(Decision),
     /// Another batch had this seq.
     Other,
+    /// It was given up before it came.
+    Skipped,
     /// It was decided, and how is forgotten.
     Forgotten,
 }
 
-/// Batches that were held and given up: they were not applied, and their seqs not consumed. Resend
-/// from the lane's `expected`.
+/// Batches that were given up: held ones that were dropped, with their seqs not consumed, so that the
+/// sender resends from the lane's `expected`; or, with [`Cause::Skipped`], missing ones that the lane
+/// has passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     /// When.
@@ -55,17 +60,35 @@ pub struct Report {
     /// The lowest of their seqs.
     pub first: Seq,
     /// How many they were.
-    pub batches: usize,
+    pub batches: u64,
 }
 
 /// Why batches that were held were given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// What was missing did not come before the deadline.
+    /// What was missing did not come before the deadline, and what waited for it was dropped.
     Deadline,
+    /// What was missing did not come before the deadline; it was given up, and what waited for it was
+    /// decided ([`AtDeadline::Skip`](crate::AtDeadline::Skip)). The report counts what was given up.
+    Skipped,
     /// Their room was needed for batches nearer to their turn.
     Evicted,
+    /// The engine was shut down.
+    ShutDown,
+}
+
+impl Cause {
+    /// A stable word for wire, metric and log.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Deadline => "deadline",
+            Self::Skipped => "skipped",
+            Self::Evicted => "evicted",
+            Self::ShutDown => "shut_down",
+        }
+    }
 }
 
 /// Where a lane stands. It is state, not a message: a client that was away finds it too.
@@ -94,6 +117,7 @@ impl Lane {
             decided: Seq::ZERO,
             remembered: VecDeque::new(),
             rejected: false,
+            skip_to: Seq::ZERO,
             report: None,
         }
     }
@@ -106,7 +130,7 @@ impl Lane {
         self.decided.next()
     }
 
-    /// Whether the batch before the next one was rejected.
+    /// Whether the batch before the next one was rejected or given up.
     pub(crate) const fn predecessor_rejected(&self) -> bool {
         self.rejected
     }
@@ -116,6 +140,7 @@ impl Lane {
             return Known::Undecided;
         }
         match self.find(seq) {
+            Some(remembered) if remembered.decision == Decision::Skipped => Known::Skipped,
             Some(remembered) if remembered.digest == digest => Known::Decided(remembered.decision),
             Some(_) => Known::Other,
             None => Known::Forgotten,
@@ -135,11 +160,32 @@ impl Lane {
     /// Notes how the expected batch was decided; keeps the last `outcomes_max`.
     pub(crate) fn decide(&mut self, digest: u64, decision: Decision, outcomes_max: usize) {
         self.decided = self.expected();
-        self.rejected = matches!(decision, Decision::Rejected { .. });
+        self.rejected = !matches!(decision, Decision::Applied { .. });
         self.remembered.push_back(Remembered { digest, decision });
         while self.remembered.len() > outcomes_max {
             self.remembered.pop_front();
         }
+    }
+
+    /// Gives up all undecided seqs before `next`, however many: a client may name any seq.
+    pub(crate) fn skip_before(&mut self, next: Seq, outcomes_max: usize) {
+        let skipped = next.0.saturating_sub(self.expected().0);
+        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+        self.decided = Seq(self.decided.0.max(next.0.saturating_sub(1)));
+        for _ in 0..skipped.min(outcomes_max) {
+            self.remembered.push_back(Remembered {
+                digest: 0,
+                decision: Decision::Skipped,
+            });
+        }
+        let over = self.remembered.len().saturating_sub(outcomes_max);
+        self.remembered.drain(..over);
+        self.rejected |= skipped > 0;
+    }
+
+    /// Bytes that the memory of its outcomes takes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.remembered.capacity() * size_of::<Remembered>()
     }
 
     /// Forgets what the client says that it knows.

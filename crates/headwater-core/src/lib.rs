@@ -9,32 +9,50 @@
 //! the document's history, from which [`Shard::next`] finds for a [`Cursor`] what takes it to the
 //! newest version: the commits' own patches, one squash of them, or the whole document.
 
+mod admit;
+mod budget;
+mod cold;
 mod config;
 mod counts;
 mod document;
 mod frame;
+mod frames;
+mod guard;
 mod history;
 mod id;
 mod lane;
+mod narrow;
+mod pins;
 mod reorder;
 mod resume;
 mod session;
 mod shard;
 mod submission;
+mod table;
 mod time;
+mod watch;
 
 pub use crate::{
-    config::ShardConfig,
+    admit::{Admission, Admit},
+    budget::{Budget, Memory},
+    cold::{Freeze, Frozen, Thaw, Thawed},
+    config::{ColdBounds, DocumentOptions, ShardConfig, Shared},
     counts::Counts,
-    document::{Rewind, Snapshot},
+    document::{Rewind, Snapshot, Staged, Versioned},
     frame::{Body, Frame, Replica, ReplicaError, SnapshotReason},
+    frames::{Encoded, FrameCache, FrameKey, FrameMemory},
+    guard::{Conflict, Guard},
     history::{Commit, HistoryBounds},
-    id::{Attachment, Epoch, Incarnation, InvalidKey, Key, Position, Seq, SessionId, Version},
+    id::{
+        Attachment, Epoch, Incarnation, InvalidId, InvalidKey, Key, Position, Seq, SessionId,
+        Version,
+    },
     lane::{Cause, LaneStatus, Report},
-    reorder::{Bound, Limit, ReorderBounds, ReorderPool, Scope},
-    resume::{Cursor, Mode, Next, Squash},
+    reorder::{AtDeadline, Bound, Limit, ReorderBounds, ReorderPool, Scope, WhenFull},
+    resume::{Cursor, Mode, Next, Squash, Step},
     session::{Sessions, TooManySessions},
-    shard::{ApplyError, CreateError, Shard},
-    submission::{BatchLimit, Decision, Outcome, Refusal, Rejection, Submission},
+    shard::{ApplyError, CreateError, Effects, Shard, StageError},
+    submission::{BatchLimit, Busy, Decision, Outcome, Refusal, Rejection, Submission},
     time::Time,
+    watch::{CloseReason, Watch},
 };

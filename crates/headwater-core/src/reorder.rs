@@ -18,7 +18,7 @@ use self::{
     ledger::{Ledger, Load, Ranking},
 };
 pub use self::{
-    bounds::{Bound, Limit, ReorderBounds, Scope},
+    bounds::{AtDeadline, Bound, Limit, ReorderBounds, Scope, WhenFull},
     pool::ReorderPool,
 };
 use crate::{id::Seq, time::Time};
@@ -37,12 +37,12 @@ use crate::{id::Seq, time::Time};
 /// - [`take`](Self::take) gives an item back when its turn has come. Call it with the lane's next seq
 ///   after each decision, until it says `None`; each success is progress of that lane. Progress by
 ///   an item that was never held is told by [`restart`](Self::restart).
-/// - [`expire`](Self::expire) and [`remove_lane`](Self::remove_lane) give up what a lane holds. Call
-///   `expire` at [`next_deadline`](Self::next_deadline) or later, until it says `None`.
+/// - [`remove_lane`](Self::remove_lane) gives up what a lane holds. Ask [`due`](Self::due) at
+///   [`next_deadline`](Self::next_deadline) or later, and settle that lane, until it says `None`.
 /// - The rest look and change nothing.
 ///
 /// Every item handed to `hold` comes back exactly once, from `hold` itself (refused, or later evicted
-/// by another), `take`, `expire` or `remove_lane`, unless the buffer is dropped first. None is
+/// by another), `take` or `remove_lane`, unless the buffer is dropped first. None is
 /// dropped silently, so the caller can tell its sender.
 ///
 /// # Time
@@ -50,8 +50,8 @@ use crate::{id::Seq, time::Time};
 /// A lane has one deadline while it holds something, counted from when its first missing seq became
 /// the first missing one: when the lane begins to hold, and again at each `take` or `restart` that
 /// leaves something held. More arrivals ahead of their turn do not move it, so a sender cannot put it
-/// off without progress. Nothing happens at a deadline until `expire` is called; until then the items
-/// can still be taken.
+/// off without progress. Nothing happens at a deadline by itself; until the caller acts the items can
+/// still be taken.
 ///
 /// # Bounds
 ///
@@ -63,7 +63,8 @@ use crate::{id::Seq, time::Time};
 /// are looked at in this order.
 ///
 /// The arrival is refused, and then nothing is evicted, if it is itself the farthest, if it is larger
-/// than a scope, if it would evict more than 64 others, or if another shard took the room meanwhile.
+/// than a scope, if it would evict more than 64 others, if another shard took the room meanwhile, or
+/// if the bounds say [`WhenFull::RefuseNew`].
 ///
 /// The seq that a lane needs next is not held, but in a lane whose caller has stopped taking between two
 /// turns: such a batch can be evicted like any other, and its sender is told. A lane whose sender resends
@@ -189,16 +190,21 @@ impl<D: Copy + Ord, L: Copy + Ord, T> ReorderBuffer<D, L, T> {
         }
     }
 
-    /// Gives up the lane whose deadline is the earliest, if that is not after `now`.
+    /// The lane whose deadline is the earliest, if that is not after `now`: the caller gives up what it
+    /// holds with [`remove_lane`](Self::remove_lane), or what it misses, by taking what it holds.
     ///
     /// Of equal deadlines the least lane comes first.
-    #[must_use = "what a lane gave up must be told to its sender"]
-    pub(crate) fn expire(&mut self, now: Time) -> Option<Expired<L, T>> {
+    #[must_use]
+    pub(crate) fn due(&self, now: Time) -> Option<L> {
         let &(deadline, lane) = self.deadlines.first()?;
-        (deadline <= now).then(|| Expired {
-            lane,
-            items: self.remove_lane(lane),
-        })
+        (deadline <= now).then_some(lane)
+    }
+
+    /// The lowest seq that a lane holds.
+    #[must_use]
+    pub(crate) fn lowest(&self, lane: L) -> Option<Seq> {
+        let (&seq, _) = self.lanes.get(&lane)?.items.first_key_value()?;
+        Some(seq)
     }
 
     /// Removes all that a lane holds, in order of seq.
@@ -220,7 +226,7 @@ impl<D: Copy + Ord, L: Copy + Ord, T> ReorderBuffer<D, L, T> {
         Some(&self.lanes.get(&lane)?.items.get(&seq)?.item)
     }
 
-    /// When [`expire`](Self::expire) has something to do next; `None` if nothing is held.
+    /// When a lane is [`due`](Self::due) next; `None` if nothing is held.
     #[must_use]
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         self.deadlines.first().map(|&(deadline, _)| deadline)
@@ -269,7 +275,6 @@ impl<D: Copy + Ord, L: Copy + Ord, T> ReorderBuffer<D, L, T> {
     }
 
     /// How many bytes the batches held by this shard are charged.
-    #[cfg(test)]
     pub(crate) const fn bytes(&self) -> usize {
         self.ledger.shard.total.bytes
     }
@@ -338,7 +343,8 @@ impl<D: Copy + Ord, L: Copy + Ord, T> ReorderBuffer<D, L, T> {
             Some(cut) => held.items.range(..cut.from).next_back(),
             None => held.items.last_key_value(),
         }?;
-        let refused = lane == arrival.lane && seq < arrival.seq;
+        let refused = self.bounds.when_full == WhenFull::RefuseNew
+            || (lane == arrival.lane && seq < arrival.seq);
         if refused || evictions.freed.batches == EVICTIONS_MAX {
             return None;
         }
@@ -438,15 +444,6 @@ impl<T> fmt::Display for Full<T> {
 }
 
 impl<T: fmt::Debug> error::Error for Full<T> {}
-
-/// What a lane gave up at its deadline.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Expired<L, T> {
-    /// The lane whose first missing seq did not come in time.
-    pub(crate) lane: L,
-    /// All that it held, in order of seq.
-    pub(crate) items: Vec<(Seq, T)>,
-}
 
 #[derive(Debug)]
 struct Lane<D, T> {

@@ -1,8 +1,14 @@
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use crate::{
     id::{Attachment, Incarnation, SessionId},
     submission::Refusal,
+    time::Time,
 };
 
 /// The sessions that an engine has issued and not ended.
@@ -14,9 +20,21 @@ pub struct Sessions {
     incarnation: Incarnation,
     issued: u64,
     sessions_max: usize,
-    /// The present attachment of each, by the session's number.
-    open: BTreeMap<u64, Attachment>,
+    /// By the session's number.
+    open: BTreeMap<u64, Open>,
+    /// Where the search for expired ones goes on.
+    looked_at: u64,
 }
+
+#[derive(Debug)]
+struct Open {
+    attachment: Attachment,
+    /// [`Time::as_micros`] of its last sign of life.
+    seen: AtomicU64,
+}
+
+/// Sessions that one search for expired ones looks at: some microseconds' worth.
+const LOOKED_AT_MAX: usize = 1_024;
 
 impl Sessions {
     /// An engine's sessions, none yet and never more than `sessions_max` at a time.
@@ -27,6 +45,7 @@ impl Sessions {
             issued: 0,
             sessions_max,
             open: BTreeMap::new(),
+            looked_at: 0,
         }
     }
 
@@ -35,7 +54,7 @@ impl Sessions {
     /// # Errors
     ///
     /// [`TooManySessions`] if as many are open as there may be.
-    pub fn open(&mut self) -> Result<(SessionId, Attachment), TooManySessions> {
+    pub fn open(&mut self, now: Time) -> Result<(SessionId, Attachment), TooManySessions> {
         if self.open.len() >= self.sessions_max {
             return Err(TooManySessions {
                 sessions_max: self.sessions_max,
@@ -43,7 +62,13 @@ impl Sessions {
         }
         self.issued += 1;
         let attachment = Attachment(1);
-        self.open.insert(self.issued, attachment);
+        self.open.insert(
+            self.issued,
+            Open {
+                attachment,
+                seen: AtomicU64::new(now.as_micros()),
+            },
+        );
         let session = SessionId {
             incarnation: self.incarnation,
             number: self.issued,
@@ -56,37 +81,82 @@ impl Sessions {
     /// # Errors
     ///
     /// [`Refusal::UnknownSession`] if it is not open.
-    pub fn attach(&mut self, session: SessionId) -> Result<Attachment, Refusal> {
-        let current = self
+    pub fn attach(&mut self, now: Time, session: SessionId) -> Result<Attachment, Refusal> {
+        let open = self
             .open
             .get_mut(&session.number)
             .filter(|_| session.incarnation == self.incarnation)
             .ok_or(Refusal::UnknownSession)?;
-        current.0 += 1;
-        Ok(*current)
+        open.attachment.0 += 1;
+        open.seen.fetch_max(now.as_micros(), Ordering::Relaxed);
+        Ok(open.attachment)
     }
 
-    /// Whether a batch may be taken from this attachment of this session.
+    /// Whether a batch may be taken from this attachment of this session. If so, it is a sign of life.
     ///
     /// # Errors
     ///
     /// [`Refusal::UnknownSession`] or [`Refusal::Fenced`].
-    pub fn check(&self, session: SessionId, attachment: Attachment) -> Result<(), Refusal> {
+    pub fn check(
+        &self,
+        now: Time,
+        session: SessionId,
+        attachment: Attachment,
+    ) -> Result<(), Refusal> {
         match self.open.get(&session.number) {
-            Some(&current) if session.incarnation == self.incarnation => {
-                if attachment == current {
-                    Ok(())
-                } else {
-                    Err(Refusal::Fenced { current })
+            Some(open) if session.incarnation == self.incarnation => {
+                let current = open.attachment;
+                if attachment != current {
+                    return Err(Refusal::Fenced { current });
                 }
+                // Relaxed: it is read under the lock that writes the map. Most signs of life come in
+                // the same tick as the one before.
+                if open.seen.load(Ordering::Relaxed) < now.as_micros() {
+                    open.seen.fetch_max(now.as_micros(), Ordering::Relaxed);
+                }
+                Ok(())
             }
             _ => Err(Refusal::UnknownSession),
         }
     }
 
+    /// Some session, if there is one, that has shown no sign of life for `timeout`. Each call looks at a
+    /// bounded number of sessions, in a circle.
+    pub fn expired(&mut self, now: Time, timeout: Duration) -> Option<SessionId> {
+        let from = Bound::Excluded(self.looked_at);
+        let mut last = None;
+        let open = self.open.range((from, Bound::Unbounded));
+        let open = open.chain(self.open.range(..=self.looked_at));
+        for (&number, open) in open.take(LOOKED_AT_MAX) {
+            last = Some(number);
+            let seen = Time::from_micros(open.seen.load(Ordering::Relaxed));
+            if now.since(seen) >= timeout {
+                self.looked_at = number;
+                return Some(SessionId {
+                    incarnation: self.incarnation,
+                    number,
+                });
+            }
+        }
+        self.looked_at = last.unwrap_or(0);
+        None
+    }
+
+    /// Bytes that they take.
+    #[must_use]
+    pub fn heap_bytes(&self) -> u64 {
+        (self.open.len() * SESSION_BYTES) as u64
+    }
+
     /// Ends a session; whether it was open. The shards must be told to forget it.
     pub fn close(&mut self, session: SessionId) -> bool {
         session.incarnation == self.incarnation && self.open.remove(&session.number).is_some()
+    }
+
+    /// Whether a session is open. That is no sign of life.
+    #[must_use]
+    pub fn contains(&self, session: SessionId) -> bool {
+        session.incarnation == self.incarnation && self.open.contains_key(&session.number)
     }
 
     /// How many are open.
@@ -101,6 +171,9 @@ impl Sessions {
         self.open.is_empty()
     }
 }
+
+/// An entry of a B-tree of std, whose nodes are filled to two thirds in order of insertion.
+const SESSION_BYTES: usize = 48;
 
 /// As many sessions are open as there may be. Nobody's fault; one that ends makes room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,21 +1,32 @@
-use std::{collections::VecDeque, sync::Arc};
+mod host;
+mod memory;
+mod read;
 
-use ahash::AHashMap;
-use headwater_doc::{LimitExceeded, Operation, Patch, PatchError, Value};
-use slab::Slab;
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    mem,
+    sync::Arc,
+    task::Waker,
+};
 
+use headwater_doc::{Operation, Patch};
+
+pub use self::host::{ApplyError, CreateError, StageError};
 use crate::{
-    config::ShardConfig,
+    admit::Admit,
+    budget::{Allowance, Memory},
+    config::{ShardConfig, Shared},
     counts::Counts,
-    document::{Document, Rewind, Snapshot},
-    history::Commit,
-    id::{Epoch, Incarnation, Key, Position, Seq, SessionId, Version},
-    lane::{Cause, Known, Lane, LaneStatus, Report},
-    reorder::{ReorderBuffer, ReorderPool},
-    resume::{Cursor, Next},
+    document::{Document, Rules, Turn},
+    guard::Guard,
+    id::{Key, Seq, SessionId, Version},
+    lane::{Cause, Known, Report},
+    reorder::{AtDeadline, ReorderBuffer},
     session::Sessions,
-    submission::{BatchLimit, Decision, Outcome, Refusal, Rejection, Submission},
+    submission::{BatchLimit, Busy, Decision, Outcome, Refusal, Rejection, Submission},
+    table::{EntryId, LaneId, Table},
     time::Time,
+    watch::CloseReason,
 };
 
 /// One part of the key space: its documents, the lanes that lead to them, and what is held ahead of
@@ -24,47 +35,76 @@ use crate::{
 /// # Contract
 ///
 /// - **Input** comes through [`submit`](Self::submit), [`apply`](Self::apply),
-///   [`create`](Self::create), [`remove`](Self::remove) and [`forget`](Self::forget), in any order.
-///   Nothing fails half: each either happens or leaves the shard as it was.
+///   [`create`](Self::create), [`remove`](Self::remove), [`install`](Self::install) and
+///   [`forget`](Self::forget), in any order. Nothing fails half: each either happens or leaves the shard
+///   as it was.
 /// - **Time** is an argument, and must not go back. Call [`tick`](Self::tick) when
 ///   [`next_deadline`](Self::next_deadline) has come; later is allowed, and delays only reports.
 /// - **Turns** are bounded: a submission decides a bounded number of batches that were held behind it.
 ///   While [`has_turn`](Self::has_turn) says that there are more, call [`turn`](Self::turn); between
 ///   two turns the host may let others in.
 /// - **Output** is state: an [`Outcome`] for the batch handed in, the [`LaneStatus`] for those decided
-///   later, and for subscribers what [`next`](Self::next) finds for a cursor.
+///   later, and for subscribers what [`next`](Self::next) finds for a cursor. Who should look is in the
+///   [`Effects`], to be taken after each call that changes something.
+/// - **Cold documents** are inflated by whoever needs them. Ask [`cold`](Self::cold) first and run the
+///   [`Thaw`](crate::Thaw) off the lock; a call that meets a cold document all the same is right, and
+///   slow.
+///
+/// [`LaneStatus`]: crate::LaneStatus
 #[derive(Debug)]
 pub struct Shard {
     config: ShardConfig,
-    incarnation: Incarnation,
+    shared: Arc<Shared>,
     /// How many documents were created here: an epoch's number, unique for each key.
     created: u64,
+    /// The document that was created last, if it is still there.
+    newest: EntryId,
     documents: usize,
-    keys: AHashMap<Key, EntryId>,
-    entries: Slab<Entry>,
-    lanes: Slab<(EntryId, Lane)>,
-    lanes_of: AHashMap<SessionId, Vec<LaneId>>,
+    table: Table,
     reorder: ReorderBuffer<EntryId, LaneId, HeldBatch>,
     /// Lanes whose next batch is held and waits only for a turn.
     ready: VecDeque<LaneId>,
     counts: Counts,
+    /// How often each reason came up, by its stable word.
+    reasons: BTreeMap<&'static str, u64>,
+    effects: Effects,
+    /// Documents that may be worth compressing, and where the search for idle ones goes on.
+    large: BTreeSet<EntryId>,
+    looked_at: EntryId,
+    /// How many documents are compressed.
+    cold: usize,
+    /// Invariant: between calls, the sum of all documents' memory.
+    memory: Memory,
+    /// Bytes of the outcomes that lanes remember.
+    outcome_bytes: u64,
+    allowance: Allowance,
 }
 
-type EntryId = usize;
-type LaneId = usize;
+/// Who has to be told of what a shard has done.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Effects {
+    /// Subscribers that wait for what has happened.
+    pub woken: Vec<Waker>,
+    /// Lanes with news: batches that were decided later than they were handed in, or given up.
+    pub late: Vec<(SessionId, Key)>,
+    /// Documents that the shard had to close.
+    pub closed: Vec<(Key, CloseReason)>,
+}
 
-/// What there is under a key. The lanes are the key's: they outlive the document.
-#[derive(Debug)]
-struct Entry {
-    key: Key,
-    document: Option<Document>,
-    lanes: AHashMap<SessionId, LaneId>,
+impl Effects {
+    /// Whether nobody has to be told.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.woken.is_empty() && self.late.is_empty() && self.closed.is_empty()
+    }
 }
 
 #[derive(Debug)]
 struct HeldBatch {
     digest: u64,
     chained: bool,
+    guard: Guard,
     patch: Arc<Patch>,
 }
 
@@ -103,21 +143,27 @@ fn held_bytes(patch: &Patch) -> usize {
 }
 
 impl Shard {
-    /// An empty shard. All shards of an engine share one `pool`.
+    /// An empty shard.
     #[must_use]
-    pub fn new(config: ShardConfig, incarnation: Incarnation, pool: Arc<ReorderPool>) -> Self {
+    pub fn new(config: ShardConfig, shared: Arc<Shared>) -> Self {
         Self {
-            reorder: ReorderBuffer::new(config.reorder, pool),
+            table: Table::new(shared.incarnation),
+            reorder: ReorderBuffer::new(config.reorder, Arc::clone(&shared.pool)),
+            allowance: Allowance::new(Arc::clone(&shared.budget)),
             config,
-            incarnation,
+            shared,
             created: 0,
+            newest: 0,
             documents: 0,
-            keys: AHashMap::new(),
-            entries: Slab::new(),
-            lanes: Slab::new(),
-            lanes_of: AHashMap::new(),
             ready: VecDeque::new(),
             counts: Counts::default(),
+            reasons: BTreeMap::new(),
+            effects: Effects::default(),
+            large: BTreeSet::new(),
+            looked_at: 0,
+            cold: 0,
+            memory: Memory::default(),
+            outcome_bytes: 0,
         }
     }
 
@@ -130,9 +176,10 @@ impl Shard {
         self.counts.received += 1;
         let outcome = self.take(now, sessions, batch).unwrap_or_else(|refusal| {
             self.counts.told += 1;
+            self.note_reason(refusal.code(), 1);
             Outcome::Refused(refusal)
         });
-        debug_assert!(self.counts.balance(), "P4: {:?}", self.counts);
+        self.settle();
         outcome
     }
 
@@ -143,10 +190,10 @@ impl Shard {
         sessions: &Sessions,
         batch: &Submission,
     ) -> Result<Outcome, Refusal> {
-        sessions.check(batch.session, batch.attachment)?;
-        let digest = batch.patch.digest();
-        let lane_id = self.lane_id(batch.session, &batch.key);
-        let lane = lane_id.and_then(|id| self.lanes.get(id));
+        sessions.check(now, batch.session, batch.attachment)?;
+        let digest = batch.digest();
+        let lane_id = self.table.lane_id(batch.session, &batch.key);
+        let lane = lane_id.and_then(|id| self.table.lanes.get(id));
         let decided = lane.map_or(Seq::ZERO, |(_, lane)| lane.decided());
         if batch.seq <= decided {
             let known = lane.map_or(Known::Forgotten, |(_, lane)| lane.known(batch.seq, digest));
@@ -156,6 +203,7 @@ impl Shard {
                     Ok(Outcome::Duplicate(decision))
                 }
                 Known::Other => Err(Refusal::SeqReused),
+                Known::Skipped => Err(Refusal::TooLate { decided }),
                 Known::Forgotten | Known::Undecided => Err(Refusal::AlreadyDecided { decided }),
             };
         }
@@ -171,16 +219,24 @@ impl Shard {
             return Ok(Outcome::Held { expected, deadline });
         }
         self.check_batch(&batch.patch)?;
+        let tables = if lane_id.is_none() {
+            self.table.growth()
+        } else {
+            0
+        };
+        self.make_room(&batch.key, &batch.patch, tables)?;
         let lane_id = match lane_id {
             Some(id) => id,
-            None => self.open_lane(batch.session, &batch.key)?,
+            None if self.table.lanes.len() >= self.config.lanes_max => {
+                return Err(Busy::Lanes.retry());
+            }
+            None => self.table.open_lane(batch.session, &batch.key),
         };
-        if let Some((_, lane)) = self.lanes.get_mut(lane_id) {
-            lane.forget(batch.acked);
-        }
+        self.change_lane(lane_id, |lane| lane.forget(batch.acked));
         let held = HeldBatch {
             digest,
             chained: batch.chained,
+            guard: batch.guard,
             patch: Arc::clone(&batch.patch),
         };
         if batch.seq > expected {
@@ -222,7 +278,8 @@ impl Shard {
         batch: HeldBatch,
         expected: Seq,
     ) -> Result<Outcome, Refusal> {
-        let entry = self.lanes.get(lane_id).map_or(EntryId::MAX, |lane| lane.0);
+        let entry = self.table.entry_of(lane_id);
+        let entry = entry.map_or(EntryId::MAX, |(id, _)| id);
         let bytes = held_bytes(&batch.patch);
         let held = self
             .reorder
@@ -247,18 +304,23 @@ impl Shard {
     /// Accounts for batches that were held and are no longer, `seqs` ascending, and reports them to
     /// their lane.
     fn give_up(&mut self, now: Time, lane_id: LaneId, cause: Cause, seqs: &[Seq]) {
-        let batches = seqs.len();
-        self.counts.held -= batches as u64;
-        self.counts.told += batches as u64;
-        let Some((_, lane)) = self.lanes.get_mut(lane_id) else {
+        let batches = seqs.len() as u64;
+        self.note_reason(cause.code(), batches);
+        self.counts.held -= batches;
+        self.counts.told += batches;
+        let first = seqs.first().copied().unwrap_or_default();
+        self.report(now, lane_id, cause, first, batches);
+    }
+
+    fn report(&mut self, now: Time, lane_id: LaneId, cause: Cause, first: Seq, batches: u64) {
+        let Some((lane, _)) = self.table.lane_and_entry(lane_id) else {
             return;
         };
-        let first = seqs.first().copied().unwrap_or_default();
         // Several that one arrival evicts from a lane are one report.
         lane.report = Some(match lane.report {
             Some(last) if (last.at, last.cause) == (now, cause) => Report {
                 first: last.first.min(first),
-                batches: last.batches + batches,
+                batches: last.batches.saturating_add(batches),
                 ..last
             },
             _ => Report {
@@ -268,6 +330,14 @@ impl Shard {
                 batches,
             },
         });
+        self.tell(lane_id);
+    }
+
+    /// Notes that a lane has news for its client.
+    fn tell(&mut self, lane_id: LaneId) {
+        if let Some((lane, entry)) = self.table.lane_and_entry(lane_id) {
+            self.effects.late.push((lane.session, entry.key.clone()));
+        }
     }
 
     /// Decides the batch that its lane expects.
@@ -277,59 +347,80 @@ impl Shard {
         lane_id: LaneId,
         batch: HeldBatch,
     ) -> Result<Version, Rejection> {
-        let Some((entry, lane)) = self.lanes.get_mut(lane_id) else {
+        let Some(&(entry_id, ref lane)) = self.table.lanes.get(lane_id) else {
             return Err(Rejection::NoSuchDocument);
         };
-        let document = self
-            .entries
-            .get_mut(*entry)
-            .and_then(|entry| entry.document.as_mut());
-        let result = match document {
-            None => Err(Rejection::NoSuchDocument),
-            Some(_) if batch.chained && lane.predecessor_rejected() => Err(Rejection::Predecessor),
-            Some(document) => document
-                .commit(
-                    now,
-                    Some((lane.session, lane.expected())),
-                    batch.patch,
-                    &self.config.limits,
-                    &self.config.history,
-                )
-                .map_err(|error| Rejection::DoesNotApply {
-                    operation: error.operation,
-                    reason: error.reason,
-                    head: document.version,
-                }),
+        let Some(entry) = self.table.entries.get(entry_id) else {
+            return Err(Rejection::NoSuchDocument);
         };
-        let decision = match result {
+        let key = entry.key.clone();
+        let (session, seq) = (lane.session, lane.expected());
+        let orphaned = batch.chained && lane.predecessor_rejected();
+        let digest = batch.digest;
+        let admit = self.shared.admit.clone();
+        let admit = admit.as_deref().map(|admit| (admit, &key));
+        let result = self
+            .change_entry(entry_id, |document, rules| {
+                decide(document, now, (session, seq), batch, orphaned, admit, rules)
+            })
+            .unwrap_or(Err(Rejection::NoSuchDocument));
+        let decision = match &result {
             Ok(version) => {
                 self.counts.applied += 1;
-                Decision::Applied { version }
+                Decision::Applied { version: *version }
             }
             Err(rejection) => {
                 self.counts.rejected += 1;
+                // The host's own words are not bounded.
+                self.note_reason(
+                    match rejection {
+                        Rejection::Refused { .. } => "refused",
+                        _ => rejection.code(),
+                    },
+                    1,
+                );
                 Decision::Rejected {
                     code: rejection.code(),
                 }
             }
         };
-        lane.decide(batch.digest, decision, self.config.outcomes_max);
+        if result == Err(Rejection::Panicked) {
+            self.close(&key, CloseReason::Panicked);
+            self.effects.closed.push((key, CloseReason::Panicked));
+        }
+        let outcomes_max = self.config.outcomes_max;
+        self.change_lane(lane_id, |lane| lane.decide(digest, decision, outcomes_max));
         result
     }
 
     /// Decides what a lane holds next, as far as one turn goes.
     fn drain(&mut self, now: Time, lane_id: LaneId) {
+        let mut news = false;
         for _ in 0..TURN_BATCHES_MAX {
-            let Some((_, lane)) = self.lanes.get(lane_id) else {
+            let Some((_, lane)) = self.table.lanes.get(lane_id) else {
                 return;
             };
-            let Some(batch) = self.reorder.take(now, lane_id, lane.expected()) else {
+            let expected = lane.expected();
+            if let Some(batch) = self.reorder.take(now, lane_id, expected) {
+                self.counts.held -= 1;
+                // Its sender finds the outcome in the lane's memory.
+                let _late = self.decide(now, lane_id, batch);
+                news = true;
+            } else if expected <= lane.skip_to
+                && let Some(next) = self.reorder.lowest(lane_id)
+            {
+                let outcomes_max = self.config.outcomes_max;
+                self.change_lane(lane_id, |lane| lane.skip_before(next, outcomes_max));
+            } else {
+                // The run is at its end; what is missing from now on gets its own time.
+                self.change_lane(lane_id, |lane| lane.skip_to = Seq::ZERO);
+                if news {
+                    self.tell(lane_id);
+                }
                 return;
-            };
-            self.counts.held -= 1;
-            // Its sender finds the outcome in the lane's memory.
-            let _late = self.decide(now, lane_id, batch);
+            }
         }
+        self.tell(lane_id);
         self.ready.push_back(lane_id);
     }
 
@@ -344,20 +435,68 @@ impl Shard {
         if let Some(lane_id) = self.ready.pop_front() {
             self.drain(now, lane_id);
         }
-        debug_assert!(self.counts.balance(), "P4: {:?}", self.counts);
+        self.settle();
     }
 
-    /// Gives up what was held past its deadline and reports it to its lanes. Does nothing while batches
-    /// wait only for a turn, so that none of those is given up.
+    /// Settles a bounded number of lanes that have waited past their deadline: gives up what they hold, or
+    /// what they miss, as [`AtDeadline`] says. Batches that wait only for a turn go first, so that none of
+    /// those is given up. Call it again while [`next_deadline`](Self::next_deadline) is not after `now`.
     pub fn tick(&mut self, now: Time) {
         if self.has_turn() {
+            self.turn(now);
             return;
         }
-        while let Some(expired) = self.reorder.expire(now) {
-            let seqs: Vec<_> = expired.items.iter().map(|&(seq, _)| seq).collect();
-            self.give_up(now, expired.lane, Cause::Deadline, &seqs);
+        for _ in 0..TURN_BATCHES_MAX {
+            let Some(lane_id) = self.reorder.due(now) else {
+                break;
+            };
+            let document = self.table.entry_of(lane_id);
+            let document = document.and_then(|(_, entry)| entry.document.as_ref());
+            let at_deadline = document.and_then(|document| document.at_deadline);
+            match at_deadline.unwrap_or(self.config.reorder.at_deadline) {
+                AtDeadline::Report => {
+                    let held = self.reorder.remove_lane(lane_id);
+                    let seqs: Vec<_> = held.iter().map(|&(seq, _)| seq).collect();
+                    self.give_up(now, lane_id, Cause::Deadline, &seqs);
+                }
+                AtDeadline::Skip => self.skip(now, lane_id),
+            }
+            if self.has_turn() {
+                break;
+            }
         }
-        debug_assert!(self.counts.balance(), "P4: {:?}", self.counts);
+        self.settle();
+    }
+
+    /// Gives up what a lane misses, and decides what it holds.
+    fn skip(&mut self, now: Time, lane_id: LaneId) {
+        let Some(highest) = self.reorder.highest(lane_id) else {
+            return;
+        };
+        let held = self.reorder.held(lane_id) as u64;
+        let Some((lane, _)) = self.table.lane_and_entry(lane_id) else {
+            return;
+        };
+        let first = lane.expected();
+        lane.skip_to = highest;
+        let missing = highest.0 - lane.decided().0 - held;
+        self.note_reason(Cause::Skipped.code(), missing);
+        self.report(now, lane_id, Cause::Skipped, first, missing);
+        self.drain(now, lane_id);
+    }
+
+    /// Gives up all that is held, and reports it: nothing that is missing will come any more. Batches that
+    /// wait only for a turn are decided first.
+    pub fn give_up_held(&mut self, now: Time) {
+        while self.has_turn() {
+            self.turn(now);
+        }
+        while let Some(lane_id) = self.reorder.due(Time::END) {
+            let held = self.reorder.remove_lane(lane_id);
+            let seqs: Vec<_> = held.iter().map(|&(seq, _)| seq).collect();
+            self.give_up(now, lane_id, Cause::ShutDown, &seqs);
+        }
+        self.settle();
     }
 
     /// When [`tick`](Self::tick) has something to do.
@@ -366,135 +505,34 @@ impl Shard {
         self.reorder.next_deadline()
     }
 
-    /// Makes a document, at version 0 of a new epoch.
-    ///
-    /// # Errors
-    ///
-    /// [`CreateError`]; nothing was made.
-    pub fn create(&mut self, key: &Key, root: Value) -> Result<Position, CreateError> {
-        if self.document(key).is_some() {
-            return Err(CreateError::Exists);
-        }
-        if self.documents >= self.config.documents_max {
-            return Err(CreateError::TooManyDocuments {
-                documents_max: self.config.documents_max,
-            });
-        }
-        self.config.limits.check(&root)?;
-        self.created += 1;
-        self.documents += 1;
-        let epoch = Epoch {
-            incarnation: self.incarnation,
-            number: self.created,
-        };
-        let document = Document::new(epoch, root);
-        let position = document.position();
-        let entry = self.open_entry(key);
-        if let Some(entry) = self.entries.get_mut(entry) {
-            entry.document = Some(document);
-        }
-        Ok(position)
-    }
-
-    /// Removes a document, and returns its last version. Its lanes go on.
-    pub fn remove(&mut self, key: &Key) -> Option<Snapshot> {
-        let id = *self.keys.get(key)?;
-        let document = self.entries.get_mut(id)?.document.take()?;
-        self.documents -= 1;
-        self.close_entry_if_unused(id);
-        Some(document.snapshot())
-    }
-
-    /// Applies a batch of the host's own: no session, no seq, never held.
-    ///
-    /// # Errors
-    ///
-    /// [`ApplyError`]; the document is as it was.
-    pub fn apply(
-        &mut self,
-        now: Time,
-        key: &Key,
-        patch: Arc<Patch>,
-    ) -> Result<Version, ApplyError> {
-        let id = self.keys.get(key).copied().unwrap_or(EntryId::MAX);
-        let document = self
-            .entries
-            .get_mut(id)
-            .and_then(|entry| entry.document.as_mut())
-            .ok_or(ApplyError::NoSuchDocument)?;
-        let (limits, history) = (&self.config.limits, &self.config.history);
-        Ok(document.commit(now, None, patch, limits, history)?)
-    }
-
-    /// The newest version of a document.
-    #[must_use]
-    pub fn snapshot(&self, key: &Key) -> Option<Snapshot> {
-        self.document(key).map(Document::snapshot)
-    }
-
-    /// The incarnation of a document that is there.
-    #[must_use]
-    pub fn epoch(&self, key: &Key) -> Option<Epoch> {
-        self.document(key).map(|document| document.epoch)
-    }
-
-    /// What it takes to see a version of the present epoch again, if the history reaches so far.
-    #[must_use]
-    pub fn rewind(&self, key: &Key, to: Version) -> Option<Rewind> {
-        self.document(key)?.rewind(to)
-    }
-
-    /// The commit that made a version of the present epoch, if the history reaches so far.
-    #[must_use]
-    pub fn commit(&self, key: &Key, version: Version) -> Option<Arc<Commit>> {
-        self.document(key)?.history.get(version).cloned()
-    }
-
-    /// What a subscriber gets next; `None` if the document is not there.
-    #[must_use]
-    pub fn next(&self, key: &Key, cursor: &Cursor) -> Option<Next> {
-        self.document(key).map(|document| document.next(cursor))
-    }
-
-    /// Where a lane stands. A lane that no batch was ever taken from stands at its beginning.
-    #[must_use]
-    pub fn lane_status(&self, session: SessionId, key: &Key) -> LaneStatus {
-        let id = self.lane_id(session, key);
-        let lane = id.and_then(|id| self.lanes.get(id));
-        let decided = lane.map_or(Seq::ZERO, |(_, lane)| lane.decided());
-        let expected = decided.next();
-        LaneStatus {
-            decided,
-            expected,
-            missing: id.map_or_else(Vec::new, |id| self.reorder.missing(id, expected)),
-            highest_held: id.and_then(|id| self.reorder.highest(id)),
-            held: id.map_or(0, |id| self.reorder.held(id)),
-            deadline: id.and_then(|id| self.reorder.deadline(id)),
-            report: lane.and_then(|(_, lane)| lane.report),
-        }
-    }
-
-    /// How a batch was decided, if that is remembered.
-    #[must_use]
-    pub fn decision(&self, session: SessionId, key: &Key, seq: Seq) -> Option<Decision> {
-        let id = self.lane_id(session, key)?;
-        self.lanes.get(id)?.1.decision(seq)
-    }
-
     /// Forgets a session that has ended: its lanes, and what they hold.
     pub fn forget(&mut self, session: SessionId) {
-        for id in self.lanes_of.remove(&session).unwrap_or_default() {
+        for (id, lane) in self.table.close_lanes(session) {
             let given_up = self.reorder.remove_lane(id).len() as u64;
             self.counts.held -= given_up;
             self.counts.told += given_up;
-            let Some((entry_id, _)) = self.lanes.try_remove(id) else {
-                continue;
-            };
-            if let Some(entry) = self.entries.get_mut(entry_id) {
-                entry.lanes.remove(&session);
-            }
-            self.close_entry_if_unused(entry_id);
+            self.outcome_bytes -= lane.heap_bytes() as u64;
         }
+        self.settle();
+    }
+
+    /// Takes back that a batch was handed in and refused, for a caller that has made room and hands it in
+    /// again, so that its sender is told only once.
+    pub const fn take_back_refusal(&mut self) {
+        self.counts.received -= 1;
+        self.counts.told -= 1;
+    }
+
+    fn note_reason(&mut self, reason: &'static str, batches: u64) {
+        // A client chooses its seqs, so that it may skip as many as there are, and more than once.
+        let count = self.reasons.entry(reason).or_default();
+        *count = count.saturating_add(batches);
+    }
+
+    /// How often each bound was reached and each reason came up, by its stable word.
+    #[must_use]
+    pub const fn reasons(&self) -> &BTreeMap<&'static str, u64> {
+        &self.reasons
     }
 
     /// What became of the batches handed in.
@@ -503,84 +541,30 @@ impl Shard {
         self.counts
     }
 
-    /// How many documents there are.
-    #[must_use]
-    pub const fn documents(&self) -> usize {
-        self.documents
-    }
-
-    fn document(&self, key: &Key) -> Option<&Document> {
-        let id = *self.keys.get(key)?;
-        self.entries.get(id)?.document.as_ref()
-    }
-
-    fn lane_id(&self, session: SessionId, key: &Key) -> Option<LaneId> {
-        let id = *self.keys.get(key)?;
-        self.entries.get(id)?.lanes.get(&session).copied()
-    }
-
-    fn open_lane(&mut self, session: SessionId, key: &Key) -> Result<LaneId, Refusal> {
-        let lanes_max = self.config.lanes_max;
-        if self.lanes.len() >= lanes_max {
-            return Err(Refusal::TooManyLanes { lanes_max });
-        }
-        let entry_id = self.open_entry(key);
-        let id = self.lanes.insert((entry_id, Lane::new(session)));
-        if let Some(entry) = self.entries.get_mut(entry_id) {
-            entry.lanes.insert(session, id);
-        }
-        self.lanes_of.entry(session).or_default().push(id);
-        Ok(id)
-    }
-
-    fn open_entry(&mut self, key: &Key) -> EntryId {
-        if let Some(&id) = self.keys.get(key) {
-            return id;
-        }
-        let id = self.entries.insert(Entry {
-            key: key.clone(),
-            document: None,
-            lanes: AHashMap::new(),
-        });
-        self.keys.insert(key.clone(), id);
-        id
-    }
-
-    fn close_entry_if_unused(&mut self, id: EntryId) {
-        let unused = |entry: &Entry| entry.document.is_none() && entry.lanes.is_empty();
-        if self.entries.get(id).is_some_and(unused) {
-            let entry = self.entries.remove(id);
-            self.keys.remove(&entry.key);
-        }
+    /// Takes out who has to be told.
+    pub fn effects(&mut self) -> Effects {
+        mem::take(&mut self.effects)
     }
 }
 
-/// Why a document was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CreateError {
-    /// There is one under the key.
-    #[error("the document is there already")]
-    Exists,
-    /// As many documents are there as there may be.
-    #[error("{documents_max} documents are in this shard, which is the limit")]
-    TooManyDocuments {
-        /// The limit.
-        documents_max: usize,
-    },
-    /// The document would break a limit.
-    #[error(transparent)]
-    Limit(#[from] LimitExceeded),
-}
-
-/// Why a batch of the host's was not applied.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ApplyError {
-    /// There is no document under the key.
-    #[error("no such document")]
-    NoSuchDocument,
-    /// It does not apply.
-    #[error(transparent)]
-    Patch(#[from] PatchError),
+/// Decides a batch whose turn has come: the rows of the outcome table from there on, in order.
+fn decide(
+    document: &mut Document,
+    now: Time,
+    (session, seq): (SessionId, Seq),
+    batch: HeldBatch,
+    orphaned: bool,
+    admit: Option<(&dyn Admit, &Key)>,
+    rules: Rules<'_>,
+) -> Result<Version, Rejection> {
+    document.check_guard(batch.guard, session, &batch.patch)?;
+    if orphaned {
+        return Err(Rejection::Predecessor);
+    }
+    let turn = Turn {
+        origin: Some((session, seq)),
+        patch: batch.patch,
+        admit,
+    };
+    document.commit(now, turn, rules)
 }

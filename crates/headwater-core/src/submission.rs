@@ -1,9 +1,10 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use headwater_doc::{Patch, Reason};
 
 use crate::{
-    id::{Attachment, Key, Seq, SessionId, Version},
+    guard::{Conflict, Guard},
+    id::{Attachment, Epoch, Key, Seq, SessionId, Version},
     reorder::{Limit, Scope},
     time::Time,
 };
@@ -24,8 +25,39 @@ pub struct Submission {
     pub acked: Seq,
     /// Whether it builds on the batch before it: if that one was rejected, so is this one.
     pub chained: bool,
+    /// Which versions of the document it may be applied to.
+    pub guard: Guard,
     /// What it changes.
     pub patch: Arc<Patch>,
+}
+
+impl Submission {
+    /// A batch that stands alone and applies to whatever version is the newest: nothing acknowledged,
+    /// not chained, [`Guard::Head`]. Change the fields for more.
+    #[must_use]
+    pub fn new(
+        session: SessionId,
+        attachment: Attachment,
+        key: Key,
+        seq: Seq,
+        patch: impl Into<Arc<Patch>>,
+    ) -> Self {
+        Self {
+            session,
+            attachment,
+            key,
+            seq,
+            acked: Seq::ZERO,
+            chained: false,
+            guard: Guard::Head,
+            patch: patch.into(),
+        }
+    }
+
+    /// What tells a repeat from another batch under the same seq: all that decides its outcome.
+    pub(crate) fn digest(&self) -> u64 {
+        self.patch.digest() ^ self.guard.digest() ^ u64::from(self.chained)
+    }
 }
 
 /// What became of a batch that was handed in: each ends in one of these (promise P4).
@@ -53,12 +85,43 @@ pub enum Outcome {
 }
 
 /// Why a batch that had its turn was not applied. The fault is the sender's or the moment's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
     /// There is no document under the key.
     #[error("no such document")]
     NoSuchDocument,
+    /// Its base is of another incarnation of the document.
+    #[error("its base is of another epoch; the document's is {current}")]
+    EpochMismatch {
+        /// The document's incarnation.
+        current: Epoch,
+    },
+    /// What happened since its base is no longer known.
+    #[error("its base is older than {oldest}, the oldest version that is remembered")]
+    BaseTooOld {
+        /// The oldest version that a base may name.
+        oldest: Version,
+        /// The newest version.
+        head: Version,
+    },
+    /// Its base is a version that the engine has not made. The fault is the client's.
+    #[error("its base is ahead of the newest version, {head}")]
+    BaseAhead {
+        /// The oldest version that a base may name.
+        oldest: Version,
+        /// The newest version.
+        head: Version,
+    },
+    /// [`Guard::Exact`]: the document has moved on from its base.
+    #[error("the document is at version {head} by now")]
+    NotAtBase {
+        /// The newest version.
+        head: Version,
+    },
+    /// [`Guard::Untouched`]: others changed since its base what it reads or writes.
+    #[error(transparent)]
+    Conflict(Box<Conflict>),
     /// It is chained to a batch that was rejected: it would land on a state its sender never saw.
     #[error("the batch before it was rejected")]
     Predecessor,
@@ -72,14 +135,34 @@ pub enum Rejection {
         /// The version it was tried on.
         head: Version,
     },
+    /// The memory budget has no room for what the document would become.
+    #[error("{}", Busy::Memory)]
+    Memory,
+    /// The host's own rule does not admit it.
+    #[error("not admitted: {code}")]
+    Refused {
+        /// The host's word for the reason.
+        code: &'static str,
+    },
+    /// The host's own rule panicked. The document is closed, since what the rule did to it is not known.
+    #[error("the document was closed: deciding the batch panicked")]
+    Panicked,
 }
 
 impl Rejection {
-    /// A stable word for wire, metric and log.
+    /// A stable word for wire, metric and log; of [`Refused`](Self::Refused) the host's own.
     #[must_use]
-    pub const fn code(self) -> &'static str {
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::NoSuchDocument => "no_such_document",
+            Self::EpochMismatch { .. } => "epoch_mismatch",
+            Self::BaseTooOld { .. } => "base_too_old",
+            Self::BaseAhead { .. } => "base_ahead",
+            Self::NotAtBase { .. } => "not_at_base",
+            Self::Conflict(_) => "conflict",
+            Self::Refused { code } => code,
+            Self::Panicked => "panicked",
+            Self::Memory => Busy::Memory.code(),
             Self::Predecessor => "predecessor",
             Self::DoesNotApply { reason, .. } => reason.code(),
         }
@@ -99,6 +182,10 @@ pub enum Decision {
         /// [`Rejection::code`].
         code: &'static str,
     },
+    /// It did not come in time, and those after it were applied without it ([`AtDeadline::Skip`]).
+    ///
+    /// [`AtDeadline::Skip`]: crate::AtDeadline::Skip
+    Skipped,
 }
 
 /// Why a batch was not taken.
@@ -120,6 +207,12 @@ pub enum Refusal {
     /// It was decided before, and how is no longer remembered. It is never applied again.
     #[error("decided before, up to {decided}")]
     AlreadyDecided {
+        /// The last seq that the lane has decided.
+        decided: Seq,
+    },
+    /// It came after its lane had given it up and gone on without it. It is never applied.
+    #[error("too late: given up, the lane has decided up to {decided}")]
+    TooLate {
         /// The last seq that the lane has decided.
         decided: Seq,
     },
@@ -145,13 +238,83 @@ pub enum Refusal {
         /// The bound.
         bound: usize,
     },
-    /// For now it cannot be taken: as many lanes are open as there may be.
-    #[error("{lanes_max} lanes are open in this shard, which is the limit")]
-    TooManyLanes {
-        /// The limit.
-        lanes_max: usize,
+    /// For now it cannot be taken; nobody's fault. Send it again later.
+    #[error("not now: {cause}; try again in {after:?}")]
+    Retry {
+        /// How long to wait first.
+        after: Duration,
+        /// What stands in the way.
+        cause: Busy,
     },
 }
+
+impl Refusal {
+    /// A stable word for wire, metric and log.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::UnknownSession => "unknown_session",
+            Self::Fenced { .. } => "fenced",
+            Self::SeqReused => "seq_reused",
+            Self::AlreadyDecided { .. } => "already_decided",
+            Self::TooLate { .. } => "too_late",
+            Self::TooLarge(_) => "too_large",
+            Self::ExtensionOff => "extension_off",
+            Self::Gap { .. } => "gap",
+            Self::Retry { cause, .. } => cause.code(),
+        }
+    }
+}
+
+/// What stands in the way of a batch for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Busy {
+    /// As many lanes are open in the shard as there may be.
+    #[error("too many lanes are open")]
+    Lanes,
+    /// The memory budget has no room.
+    #[error("out of memory budget")]
+    Memory,
+    /// The queue is full.
+    #[error("the queue is full")]
+    Queue,
+    /// The engine is shutting down.
+    #[error("shutting down")]
+    ShuttingDown,
+}
+
+impl Busy {
+    /// A stable word for wire, metric and log.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Lanes => "lanes",
+            Self::Memory => "memory",
+            Self::Queue => "queue",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+
+    /// The refusal that says so.
+    #[must_use]
+    pub const fn retry(self) -> Refusal {
+        Refusal::Retry {
+            after: match self {
+                Self::Queue => RETRY_QUEUE,
+                Self::Lanes | Self::Memory | Self::ShuttingDown => RETRY,
+            },
+            cause: self,
+        }
+    }
+}
+
+/// A full queue is worked off in milliseconds: one game tick.
+const RETRY_QUEUE: Duration = Duration::from_millis(50);
+
+/// What has to end elsewhere first, a session or a document, takes about a second; shorter, and those
+/// who wait come back in vain.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A limit that a batch breaks by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,9 @@ impl Time {
     /// The moment the engine was started.
     pub const START: Self = Self(0);
 
+    /// The last moment that can be told, 584,000 years after the start.
+    pub const END: Self = Self(u64::MAX);
+
     /// The moment `micros` microseconds after the start.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {

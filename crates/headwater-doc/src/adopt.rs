@@ -26,6 +26,18 @@ pub(crate) fn adopt(value: Value, sibling: Option<&Value>) -> Value {
     adopted.unwrap_or(value)
 }
 
+impl Value {
+    /// The same value, with the lists of names of another one wherever both have objects of one shape at
+    /// the same place: documents of one kind then keep their names once.
+    ///
+    /// Looks at 1,024 values and 16 levels at most. Objects that take a list are copied; what is in them is
+    /// shared.
+    #[must_use]
+    pub fn with_names_of(self, sibling: &Self) -> Self {
+        adopt(self, Some(sibling))
+    }
+}
+
 /// The same for each element of an array that is to be inserted beside a sibling; `None` if there is
 /// nothing to take.
 pub(crate) fn adopt_each(insert: &Value, sibling: Option<&Value>) -> Option<Value> {

@@ -1,9 +1,19 @@
-use std::hash::{BuildHasher as _, RandomState};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
-use headwater_core::{HistoryBounds, Incarnation, ReorderBounds, ShardConfig};
+use headwater_core::{
+    Admission, Admit, ColdBounds, HistoryBounds, Incarnation, ReorderBounds, ShardConfig, Shared,
+};
 use headwater_doc::{Extensions, Limits};
 
-use crate::engine::Engine;
+use crate::{
+    engine::{Engine, Settings},
+    metrics,
+    queue::QueueBounds,
+};
 
 /// The configuration of an [`Engine`]. Everything has a default; [`build`](Self::build) checks it as a
 /// whole.
@@ -14,6 +24,10 @@ pub struct Builder {
     shard_seed: Option<u64>,
     incarnation: Option<Incarnation>,
     sessions_max: usize,
+    memory_max: u64,
+    reorder: Option<ReorderBounds>,
+    admit: Option<Arc<dyn Admit>>,
+    settings: Settings,
     config: ShardConfig,
 }
 
@@ -27,6 +41,19 @@ const SHARDS_MAX: usize = 65_536;
 /// Default for open sessions.
 const SESSIONS_MAX: usize = 1 << 20;
 
+/// Default budget for all that the engine keeps.
+const MEMORY_MAX: u64 = 1 << 30;
+
+/// Default for a session without a sign of life: longer than a tunnel, a lift or a switch of networks,
+/// shorter than what a room keeps a place free for.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Default for subscribers, of some hundred bytes each.
+const SUBSCRIBERS_MAX: usize = 1 << 20;
+
+/// Default for events that the host has not taken.
+const EVENTS_MAX: usize = 4_096;
+
 impl Builder {
     pub(crate) fn new() -> Self {
         Self {
@@ -34,6 +61,15 @@ impl Builder {
             shard_seed: None,
             incarnation: None,
             sessions_max: SESSIONS_MAX,
+            memory_max: MEMORY_MAX,
+            reorder: None,
+            admit: None,
+            settings: Settings {
+                session_timeout: SESSION_TIMEOUT,
+                subscribers_max: SUBSCRIBERS_MAX,
+                events_max: EVENTS_MAX,
+                queue: QueueBounds::default(),
+            },
             config: ShardConfig::default(),
         }
     }
@@ -106,9 +142,10 @@ impl Builder {
         self
     }
 
-    /// What may be held ahead of its turn, and for how long.
+    /// What may be held ahead of its turn, and for how long. Default [`ReorderBounds::default`], but for the
+    /// engine's bytes, which are 2 % of [`memory_max`](Self::memory_max).
     pub const fn reorder(mut self, bounds: ReorderBounds) -> Self {
-        self.config.reorder = bounds;
+        self.reorder = Some(bounds);
         self
     }
 
@@ -118,13 +155,74 @@ impl Builder {
         self
     }
 
+    /// Most bytes that everything together may take: documents, history, what is held, what subscribers
+    /// share. Beyond it the engine lets go of encoded frames, history and, by compressing them, of large
+    /// idle documents, in this order; what would still not fit is refused with a typed error. No document
+    /// is ever dropped. Default 1 GiB.
+    pub const fn memory_max(mut self, bytes: u64) -> Self {
+        self.memory_max = bytes;
+        self
+    }
+
+    /// The host's rule on clients' batches, asked under the lock of the document, its time measured as
+    /// `headwater_admit_seconds`; see [`Admit`](crate::Admit). Default none: everything that applies is admitted.
+    pub fn admit<F>(mut self, admit: F) -> Self
+    where
+        F: Fn(&Admission<'_>) -> Result<(), &'static str> + Send + Sync + 'static,
+    {
+        let meter = OnceLock::new();
+        self.admit = Some(Arc::new(move |request: &Admission<'_>| {
+            let start = Instant::now();
+            let admitted = admit(request);
+            let meter = meter.get_or_init(metrics::admit_seconds);
+            meter.record(start.elapsed());
+            admitted
+        }));
+        self
+    }
+
+    /// How long a session may show no sign of life before it ends, as a tick finds. A batch and an
+    /// attachment are signs of life. Default 5 minutes.
+    pub const fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.session_timeout = timeout;
+        self
+    }
+
+    /// Most subscriptions at a time. Default 1 Mi.
+    pub const fn subscribers_max(mut self, subscribers: usize) -> Self {
+        self.settings.subscribers_max = subscribers;
+        self
+    }
+
+    /// Most events that wait for the host, at least 1. While there is no room, no session expires.
+    /// Default 4,096.
+    pub const fn events_max(mut self, events: usize) -> Self {
+        self.settings.events_max = events;
+        self
+    }
+
+    /// What may wait in the queues, and how much of it is worked off at once.
+    pub const fn queue(mut self, bounds: QueueBounds) -> Self {
+        self.settings.queue = bounds;
+        self
+    }
+
+    /// Which documents are compressed in memory.
+    pub const fn cold(mut self, bounds: ColdBounds) -> Self {
+        self.config.cold = bounds;
+        self
+    }
+
     /// Makes the engine.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] names the field and what it has to be.
-    pub fn build(self) -> Result<Engine, ConfigError> {
+    pub fn build(mut self) -> Result<Engine, ConfigError> {
+        let memory_max = self.memory_max;
+        self.config.reorder = self.reorder.unwrap_or_else(|| reorder_within(memory_max));
         let (reorder, history) = (&self.config.reorder, &self.config.history);
+        let queue = &self.settings.queue;
         let checks = [
             (
                 "shards",
@@ -153,21 +251,55 @@ impl Builder {
                 "at most history.commits_max",
                 history.commits_min <= history.commits_max,
             ),
+            (
+                "reorder.engine.bytes",
+                "at most memory_max",
+                reorder.engine.bytes as u64 <= self.memory_max,
+            ),
+            (
+                "events_max",
+                "at least 1, or no session could expire",
+                self.settings.events_max >= 1,
+            ),
+            ("queue.kib", "at least 1", queue.kib >= 1),
+            (
+                "queue.round_batches",
+                "at least 1",
+                queue.round_batches >= 1,
+            ),
         ];
         for (field, must_be, holds) in checks {
             if !holds {
                 return Err(ConfigError { field, must_be });
             }
         }
+        let incarnation = self.incarnation.unwrap_or_else(|| Incarnation(random()));
+        let shared = Shared {
+            admit: self.admit,
+            ..Shared::new(incarnation, self.memory_max)
+        };
         Ok(Engine::new(
             self.shards,
             self.shard_seed.unwrap_or_else(random),
-            self.incarnation.unwrap_or_else(|| Incarnation(random())),
             self.sessions_max,
+            self.settings,
             self.config,
+            shared,
         ))
     }
 }
+
+/// The default bounds for a memory budget.
+fn reorder_within(memory_max: u64) -> ReorderBounds {
+    let mut bounds = ReorderBounds::default();
+    bounds.engine.bytes = usize::try_from(memory_max / REORDER_OF).unwrap_or(usize::MAX);
+    bounds.document.bytes = bounds.document.bytes.min(bounds.engine.bytes);
+    bounds.lane.bytes = bounds.lane.bytes.min(bounds.document.bytes);
+    bounds
+}
+
+/// One in so many bytes of the memory budget may be taken by batches that may never be applied.
+const REORDER_OF: u64 = 50;
 
 /// A configuration that cannot be. The fault is the host's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

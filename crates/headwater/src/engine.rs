@@ -1,32 +1,37 @@
 use std::{
+    collections::BTreeMap,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    task::Waker,
+    time::Duration,
 };
 
-use headwater_core::{
-    ApplyError, Commit, Counts, CreateError, Decision, Incarnation, Key, LaneStatus, Outcome,
-    Position, Refusal, ReorderPool, Seq, SessionId, Sessions, Shard, ShardConfig, Snapshot,
-    Submission, Time, TooManySessions, Version,
-};
-use headwater_doc::{Patch, Value};
-use parking_lot::RwLock;
+use headwater_core::{Effects, Key, Sessions, Shard, ShardConfig, Shared, Time};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::{
+    background::Background,
     builder::Builder,
+    events::{Event, Events},
+    mail::Mail,
+    metrics::Meters,
+    queue::{Queue, QueueBounds},
     route::Route,
-    session::Session,
-    subscription::{NoSuchDocument, SubscribeOptions, Subscription},
+    timers::Timers,
+    waiting::Waiting,
 };
 
 /// A sharded store of live documents that clients change and subscribers follow.
 ///
-/// An `Engine` is a handle: cloning it is cheap, and all clones are the same engine. Every method is
-/// synchronous and safe to call from any thread, and waits for locks only: those of documents for one
-/// shard at a time; a submission also holds the list of sessions, shared, while it is decided, so that
-/// opening, attaching and closing a session wait for submissions under way.
+/// An `Engine` is a handle: cloning it is cheap, and all clones are the same engine. Every method that is
+/// not `async` is synchronous and safe to call from any thread, and waits for locks only: those of
+/// documents for one shard at a time (but for [`transact`](Self::transact) and
+/// [`read_many`](Self::read_many)); a submission also holds the list of sessions, shared, while it is
+/// decided, so that opening, attaching and closing a session wait for submissions under way.
 ///
 /// # Consistency
 ///
@@ -34,23 +39,82 @@ use crate::{
 ///   it arrives in.
 /// - A batch is applied whole or not at all. All changes of one document happen in one order, which
 ///   its versions number without gaps.
-/// - A [`Snapshot`] never changes. Two documents read one after the other may be from different
-///   moments.
+/// - A [`Snapshot`](crate::Snapshot) never changes. Two documents read one after the other may be from
+///   different moments; [`read_many`](Self::read_many) reads several at one.
+/// - A transaction commits in all its documents or in none. A reader may see one document before
+///   another.
 ///
 /// # Time
 ///
-/// The engine has no clock. [`tick`](Self::tick) tells it the time, and gives up what has waited too
-/// long; a host that never calls it gets everything but the reports of what is missing.
+/// The engine has no clock. [`tick`](Self::tick) tells it the time and does what is due; a host that never
+/// calls it gets everything but what depends on time. With tokio, `start` has tasks do that.
 #[derive(Clone)]
-pub struct Engine(Arc<Inner>);
+pub struct Engine(pub(crate) Arc<Inner>);
 
-struct Inner {
-    shards: Box<[RwLock<Shard>]>,
-    route: Route,
+pub(crate) struct Inner {
+    pub(crate) shards: Box<[RwLock<Shard>]>,
+    pub(crate) route: Route,
     /// Locked before a shard, never after one.
-    sessions: RwLock<Sessions>,
+    pub(crate) sessions: RwLock<Sessions>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) settings: Settings,
+    pub(crate) cold_idle: Duration,
     /// [`Time::as_micros`] of the latest tick.
-    now: AtomicU64,
+    pub(crate) now: AtomicU64,
+    pub(crate) events: Events,
+    pub(crate) mail: Mail,
+    pub(crate) timers: Timers,
+    pub(crate) waiting: Waiting,
+    pub(crate) queues: Box<[Arc<Queue>]>,
+    /// Whether clients' batches are no longer taken.
+    pub(crate) closing: AtomicBool,
+    /// Whether nothing is held any more, and nothing may be.
+    pub(crate) closed: AtomicBool,
+    /// Batches that were refused before any shard saw them.
+    pub(crate) turned_away: AtomicU64,
+    pub(crate) turned_away_for: Mutex<BTreeMap<&'static str, u64>>,
+    pub(crate) subscribers: AtomicUsize,
+    /// What the batches in all queues are charged.
+    pub(crate) queued_bytes: AtomicU64,
+    /// The next number that names a timer or a subscriber that waits.
+    pub(crate) numbers: AtomicU64,
+    /// Where the sweep of the shards goes on; also keeps two sweeps apart.
+    pub(crate) sweep: Mutex<Sweep>,
+    /// Held by whoever is making room in memory.
+    pub(crate) relief: Mutex<()>,
+    pub(crate) background: Background,
+    pub(crate) tallies: Tallies,
+    /// Registered with the first sample.
+    pub(crate) meters: OnceLock<Meters>,
+    /// [`Time::as_micros`] of the last sample.
+    pub(crate) sampled: AtomicU64,
+}
+
+/// What the façade itself is held to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) session_timeout: Duration,
+    pub(crate) subscribers_max: usize,
+    pub(crate) events_max: usize,
+    pub(crate) queue: QueueBounds,
+}
+
+/// Where the next look at some documents begins: shard and place in it.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep {
+    pub(crate) shard: usize,
+    pub(crate) place: usize,
+}
+
+/// What is counted beside the batches.
+#[derive(Debug, Default)]
+pub(crate) struct Tallies {
+    pub(crate) sessions_expired: AtomicU64,
+    pub(crate) documents_frozen: AtomicU64,
+    pub(crate) documents_thawed: AtomicU64,
+    pub(crate) reliefs: AtomicU64,
+    pub(crate) rounds: AtomicU64,
+    pub(crate) task_panics: AtomicU64,
 }
 
 impl Engine {
@@ -62,218 +126,170 @@ impl Engine {
     pub(crate) fn new(
         shards: usize,
         shard_seed: u64,
-        incarnation: Incarnation,
         sessions_max: usize,
+        settings: Settings,
         config: ShardConfig,
+        shared: Shared,
     ) -> Self {
-        let pool = Arc::new(ReorderPool::default());
-        let shard = |_| RwLock::new(Shard::new(config, incarnation, Arc::clone(&pool)));
+        let shared = Arc::new(shared);
+        let shard = |_| RwLock::new(Shard::new(config, Arc::clone(&shared)));
         Self(Arc::new(Inner {
             shards: (0..shards).map(shard).collect(),
             route: Route::new(shard_seed, shards),
-            sessions: RwLock::new(Sessions::new(incarnation, sessions_max)),
+            sessions: RwLock::new(Sessions::new(shared.incarnation, sessions_max)),
+            shared,
+            settings,
+            cold_idle: config.cold.idle,
             now: AtomicU64::new(Time::START.as_micros()),
+            events: Events::new(settings.events_max),
+            mail: Mail::default(),
+            timers: Timers::default(),
+            waiting: Waiting::default(),
+            queues: (0..shards)
+                .map(|_| Arc::new(Queue::new(settings.queue)))
+                .collect(),
+            closing: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            turned_away: AtomicU64::new(0),
+            turned_away_for: Mutex::default(),
+            subscribers: AtomicUsize::new(0),
+            queued_bytes: AtomicU64::new(0),
+            numbers: AtomicU64::new(0),
+            sweep: Mutex::default(),
+            relief: Mutex::default(),
+            background: Background::default(),
+            tallies: Tallies::default(),
+            meters: OnceLock::new(),
+            sampled: AtomicU64::new(0),
         }))
-    }
-
-    /// Makes a document, at version 0.
-    ///
-    /// # Errors
-    ///
-    /// [`CreateError`] if there is one under the key, if it would break a limit, or if there are as
-    /// many as there may be.
-    pub fn create(&self, key: &Key, root: Value) -> Result<Position, CreateError> {
-        self.shard(key).write().create(key, root)
-    }
-
-    /// Removes a document and returns its last version, `None` if it is not there. Subscriptions to
-    /// it end.
-    pub fn remove(&self, key: &Key) -> Option<Snapshot> {
-        self.shard(key).write().remove(key)
-    }
-
-    /// Whether there is a document under the key.
-    #[must_use]
-    pub fn contains(&self, key: &Key) -> bool {
-        self.get(key).is_some()
-    }
-
-    /// The newest version of a document.
-    #[must_use]
-    pub fn get(&self, key: &Key) -> Option<Snapshot> {
-        self.shard(key).read().snapshot(key)
-    }
-
-    /// A recent version of a document, as it was; `None` if the history does not reach so far. Takes
-    /// time in proportion to what has changed since.
-    #[must_use]
-    pub fn at(&self, key: &Key, version: Version) -> Option<Snapshot> {
-        let rewind = self.shard(key).read().rewind(key, version)?;
-        // Off the lock: what was committed since is taken back one by one.
-        Some(rewind.finish())
-    }
-
-    /// The commit that made a version, with the inverse that undoes it; `None` if the history does not
-    /// reach so far.
-    #[must_use]
-    pub fn commit(&self, key: &Key, version: Version) -> Option<Arc<Commit>> {
-        self.shard(key).read().commit(key, version)
-    }
-
-    /// Applies a batch of the host's own: no session, no seq, never held. Of the limits, those of the
-    /// document hold; those of a client's batch, and its extensions, do not concern the host.
-    ///
-    /// # Errors
-    ///
-    /// [`ApplyError`] if the document is not there or the patch does not apply.
-    pub fn apply(&self, key: &Key, patch: impl Into<Arc<Patch>>) -> Result<Version, ApplyError> {
-        let mut shard = self.shard(key).write();
-        let now = self.now();
-        shard.apply(now, key, patch.into())
-    }
-
-    /// Issues a session to a client.
-    ///
-    /// # Errors
-    ///
-    /// [`TooManySessions`] if as many are open as there may be.
-    pub fn open_session(&self) -> Result<Session, TooManySessions> {
-        let (id, attachment) = self.0.sessions.write().open()?;
-        Ok(Session::new(self.clone(), id, attachment))
-    }
-
-    /// Attaches a client that comes back to its session. Whatever still comes over the connection it
-    /// had before is fenced from now on.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::UnknownSession`] if the session has ended or is of another life of the engine.
-    pub fn attach(&self, session: SessionId) -> Result<Session, Refusal> {
-        let attachment = self.0.sessions.write().attach(session)?;
-        Ok(Session::new(self.clone(), session, attachment))
-    }
-
-    /// Ends a session: forgets its lanes and gives up what they hold. Whether it was open.
-    pub fn close_session(&self, session: SessionId) -> bool {
-        // Released before any shard is locked. From here on no batch opens a lane for the session,
-        // since a submission holds the sessions while it does.
-        let closed = self.0.sessions.write().close(session);
-        if closed {
-            for shard in &self.0.shards {
-                shard.write().forget(session);
-            }
-        }
-        closed
-    }
-
-    /// Takes a batch from a client. [`Session::submit`] is the short way.
-    #[must_use = "the outcome says whether the batch was taken"]
-    pub fn submit(&self, batch: &Submission) -> Outcome {
-        let lock = self.shard(&batch.key);
-        let sessions = self.0.sessions.read();
-        let mut shard = lock.write();
-        // Read under the lock, so that the shard never sees time go back.
-        let now = self.now();
-        let outcome = shard.submit(now, &sessions, batch);
-        let mut more = shard.has_turn();
-        drop(shard);
-        drop(sessions);
-        // The rest of a long run that was held, with room for others between the turns.
-        while more {
-            let mut shard = lock.write();
-            shard.turn(self.now());
-            more = shard.has_turn();
-        }
-        outcome
-    }
-
-    /// Where a lane stands: what is decided, what is missing, what was given up.
-    #[must_use]
-    pub fn lane_status(&self, session: SessionId, key: &Key) -> LaneStatus {
-        self.shard(key).read().lane_status(session, key)
-    }
-
-    /// How a batch was decided, if its lane still remembers.
-    #[must_use]
-    pub fn decision(&self, session: SessionId, key: &Key, seq: Seq) -> Option<Decision> {
-        self.shard(key).read().decision(session, key, seq)
-    }
-
-    /// Follows a document.
-    ///
-    /// # Errors
-    ///
-    /// [`NoSuchDocument`].
-    pub fn subscribe(
-        &self,
-        key: &Key,
-        options: SubscribeOptions,
-    ) -> Result<Subscription, NoSuchDocument> {
-        let snapshot = self.get(key).ok_or(NoSuchDocument)?;
-        let epoch = snapshot.position.epoch;
-        Ok(Subscription::new(self.clone(), key.clone(), epoch, options))
-    }
-
-    /// Tells the engine the time, and gives up what has waited for its turn too long.
-    ///
-    /// A time before the latest one counts as the latest.
-    pub fn tick(&self, now: Time) {
-        self.0.now.fetch_max(now.as_micros(), Ordering::Relaxed);
-        let now = self.now();
-        for shard in &self.0.shards {
-            let due = shard.read().next_deadline().is_some_and(|due| due <= now);
-            if due {
-                let mut shard = shard.write();
-                let now = self.now();
-                shard.tick(now);
-            }
-        }
-    }
-
-    /// When [`tick`](Self::tick) has something to do next; `None` if nothing waits.
-    #[must_use]
-    pub fn next_deadline(&self) -> Option<Time> {
-        let shards = self.0.shards.iter();
-        shards
-            .filter_map(|shard| shard.read().next_deadline())
-            .min()
     }
 
     /// The time of the latest tick.
     #[must_use]
     pub fn now(&self) -> Time {
+        self.0.now()
+    }
+
+    /// The next thing that the engine did of itself, if there is one that the host has not taken yet.
+    #[must_use]
+    pub fn next_event(&self) -> Option<Event> {
+        self.0.events.pop()
+    }
+
+    /// Waits for the next event. Cancel-safe; for one task at a time.
+    pub async fn event(&self) -> Event {
+        std::future::poll_fn(|context| self.0.events.poll(context)).await
+    }
+}
+
+impl Inner {
+    pub(crate) fn now(&self) -> Time {
         // Relaxed: the time orders nothing but itself; what it decides is decided under a lock.
-        Time::from_micros(self.0.now.load(Ordering::Relaxed))
-    }
-
-    /// What became of the batches handed in. Each shard's counts balance; shards are read one after
-    /// the other.
-    #[must_use]
-    pub fn counts(&self) -> Counts {
-        let mut sum = Counts::default();
-        for shard in &self.0.shards {
-            sum += shard.read().counts();
-        }
-        sum
-    }
-
-    /// How many documents there are.
-    #[must_use]
-    pub fn documents(&self) -> usize {
-        self.0
-            .shards
-            .iter()
-            .map(|shard| shard.read().documents())
-            .sum()
+        Time::from_micros(self.now.load(Ordering::Relaxed))
     }
 
     pub(crate) fn shard(&self, key: &Key) -> &RwLock<Shard> {
-        let index = self.0.route.shard(key);
+        let index = self.route.shard(key);
         #[expect(
             clippy::indexing_slicing,
             reason = "a route leads to one of the shards"
         )]
-        &self.0.shards[index]
+        &self.shards[index]
+    }
+
+    /// The shard of a key to read from, its document not cold.
+    pub(crate) fn read(&self, key: &Key) -> RwLockReadGuard<'_, Shard> {
+        self.warm(key);
+        self.shard(key).read()
+    }
+
+    /// The shard of a key to write to, its document not cold.
+    pub(crate) fn lock(&self, key: &Key) -> RwLockWriteGuard<'_, Shard> {
+        self.warm(key);
+        self.shard(key).write()
+    }
+
+    /// Inflates a document that is cold, off the lock; before any other lock is taken. One that is frozen
+    /// again before it is used, or that the budget has no room for, is inflated on the spot, for that use.
+    pub(crate) fn warm(&self, key: &Key) {
+        // Relaxed: who reads a document that was just frozen finds it cold, and that is all.
+        if self.tallies.documents_frozen.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let lock = self.shard(key);
+        for last in [false, true] {
+            let Some(thaw) = lock.read().cold(key) else {
+                return;
+            };
+            let thawed = thaw.run();
+            // If another thread is quicker, this copy is thrown away.
+            if lock.write().thaw(self.now(), thawed) {
+                Tallies::count(&self.tallies.documents_thawed);
+                return;
+            }
+            if last || !self.relieve() {
+                return;
+            }
+        }
+    }
+
+    /// Does something to the shard of a key, its document not cold, and tells whom it concerns.
+    pub(crate) fn write<R>(&self, key: &Key, work: impl FnOnce(&mut Shard, Time) -> R) -> R {
+        let mut shard = self.lock(key);
+        // Read under the lock, so that the shard never sees time go back.
+        let done = work(&mut shard, self.now());
+        self.finish(shard);
+        done
+    }
+
+    /// Lets go of a shard that was written to, and tells whom that concerns.
+    pub(crate) fn finish(&self, mut shard: RwLockWriteGuard<'_, Shard>) {
+        let effects = shard.effects();
+        drop(shard);
+        if !effects.is_empty() {
+            self.tell(effects);
+        }
+    }
+
+    /// Tells whom it concerns. No lock is held: a waker may do anything.
+    pub(crate) fn tell(&self, effects: Effects) {
+        self.wake(self.mail.deliver(effects.late));
+        for (key, reason) in effects.closed {
+            self.wake(self.events.push(Event::DocumentClosed { key, reason }));
+        }
+        self.wake(effects.woken);
+    }
+
+    /// Wakes all of them, also if one panics.
+    pub(crate) fn wake(&self, wakers: impl IntoIterator<Item = Waker>) {
+        for waker in wakers {
+            self.outside(|| waker.wake());
+        }
+    }
+
+    /// Runs code that is not the engine's; it panics at its own cost, and nobody else misses anything.
+    pub(crate) fn outside(&self, work: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            Tallies::count(&self.tallies.task_panics);
+        }
+    }
+
+    /// A number that no timer or waiting subscriber has had before.
+    pub(crate) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Tasks hold the engine weakly; those that sleep learn of its end by this.
+        self.background.cancel();
+    }
+}
+
+impl Tallies {
+    pub(crate) fn count(tally: &AtomicU64) {
+        tally.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -281,7 +297,7 @@ impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
             .field("shards", &self.0.shards.len())
-            .field("documents", &self.documents())
+            .field("documents", &self.0.documents())
             .finish_non_exhaustive()
     }
 }

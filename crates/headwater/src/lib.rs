@@ -44,17 +44,35 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+mod background;
 mod builder;
+mod documents;
+mod edit;
+mod encode;
 mod engine;
+mod events;
+mod handle;
+mod mail;
+mod metrics;
+mod pool;
+mod queue;
+mod relief;
 mod route;
 mod session;
+mod stats;
+mod submit;
 mod subscription;
+mod tick;
+mod timers;
+mod waiting;
 
 pub use headwater_core::{
-    ApplyError, Attachment, BatchLimit, Body, Bound, Cause, Commit, Counts, CreateError, Decision,
-    Epoch, Frame, HistoryBounds, Incarnation, InvalidKey, Key, LaneStatus, Limit, Mode, Outcome,
-    Position, Refusal, Rejection, ReorderBounds, Replica, ReplicaError, Report, Scope, Seq,
-    SessionId, Snapshot, SnapshotReason, Submission, Time, TooManySessions, Version,
+    Admission, Admit, ApplyError, AtDeadline, Attachment, BatchLimit, Body, Bound, Busy, Cause,
+    CloseReason, ColdBounds, Commit, Conflict, Counts, CreateError, Decision, DocumentOptions,
+    Epoch, Frame, Guard, HistoryBounds, Incarnation, InvalidId, InvalidKey, Key, LaneStatus, Limit,
+    Memory, Mode, Outcome, Position, Refusal, Rejection, ReorderBounds, Replica, ReplicaError,
+    Report, Scope, Seq, SessionId, Snapshot, SnapshotReason, Submission, Time, TooManySessions,
+    Version, Versioned, WhenFull,
 };
 pub use headwater_doc::{
     Applied, Array, DeserializeError, DeserializeReason, Extensions, InvalidOperation,
@@ -64,8 +82,16 @@ pub use headwater_doc::{
 };
 
 pub use crate::{
+    background::{ShutdownReport, StartError},
     builder::{Builder, ConfigError},
+    documents::{Cold, KeysFrom, KeysPage, TransactError},
+    edit::{Draft, DraftError, EditError},
+    encode::Encoding,
     engine::Engine,
+    events::Event,
+    handle::DocHandle,
+    queue::{QueueBounds, Queued},
     session::Session,
-    subscription::{Closed, NoSuchDocument, SubscribeOptions, Subscription},
+    stats::Stats,
+    subscription::{Closed, SubscribeError, SubscribeOptions, Subscription},
 };

@@ -1,6 +1,6 @@
 use headwater::{
-    Body, Closed, Engine, Extensions, Frame, InvalidPatch, Key, Limits, Mode, NoSuchDocument,
-    ParseError, Patch, Replica, ReplicaError, SubscribeOptions, Subscription, Value,
+    Body, Closed, Engine, Extensions, Frame, InvalidPatch, Key, Limits, Mode, ParseError, Patch,
+    Replica, ReplicaError, SubscribeError, SubscribeOptions, Subscription, Value,
 };
 
 use crate::canon::sha256;
@@ -36,7 +36,7 @@ pub(crate) struct Tally {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AudienceError {
     #[error(transparent)]
-    NoSuchDocument(#[from] NoSuchDocument),
+    Subscribe(#[from] SubscribeError),
     #[error("subscriber {subscriber}: {error}")]
     Closed { subscriber: usize, error: Closed },
     #[error("subscriber {subscriber}: {error}")]
@@ -63,6 +63,8 @@ pub(crate) enum FrameError {
     Snapshot(#[from] ParseError),
     #[error(transparent)]
     Replica(#[from] ReplicaError),
+    #[error("nothing, for the whole document")]
+    Absent,
 }
 
 impl Audience {
@@ -88,9 +90,9 @@ impl Audience {
             // The slowest of all reads plain RFC 6902 only.
             let plain = slow && number + 1 == count;
             let options = SubscribeOptions {
-                from: None,
                 mode,
                 extensions: if plain { Extensions::NONE } else { extensions },
+                ..SubscribeOptions::default()
             };
             let nth_slow = number.saturating_sub(count - slow_count) as u64;
             let spread = slow_period * 3 / 2 * nth_slow / (slow_count as u64).max(1);
@@ -182,6 +184,8 @@ impl Member {
                 };
                 (text, body)
             }
+            // Of the root there is always something.
+            Body::Absent => return Err(FrameError::Absent),
         };
         self.tally.bytes += text.len() as u64;
         self.replica.apply(&Frame {

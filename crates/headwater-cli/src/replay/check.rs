@@ -1,6 +1,6 @@
 use std::{fmt, mem};
 
-use headwater::{Array, Engine, Key, Pointer, Snapshot, Text, Value, Version};
+use headwater::{Array, Engine, Key, Pointer, Text, Value, Version};
 
 use crate::{args::TextForm, canon::sha256};
 
@@ -127,10 +127,10 @@ impl Checker {
             } else {
                 engine.at(key, version)
             };
-            let Some(Snapshot { root, .. }) = snapshot else {
+            let Some(snapshot) = snapshot else {
                 return Err(CheckError::NotInHistory { version });
             };
-            self.check(version, &root)?;
+            self.check(version, &snapshot.root)?;
             self.checked = version;
         }
         Ok(())

@@ -4,13 +4,14 @@ use std::{
 };
 
 use headwater::{
-    ConfigError, Counts, CreateError, Decision, Engine, InvalidKey, Key, Outcome, Refusal, Seq,
-    Time, TooManySessions, Version,
+    Busy, ConfigError, Counts, CreateError, Decision, Engine, InvalidKey, Key, Outcome, Refusal,
+    Seq, Time, TooManySessions, Version,
 };
 
 use super::{
     audience::{Audience, AudienceError, Tally},
     check::{CheckError, Checker},
+    entry::{Entry, EntryError},
     link::Link,
     sender::Sender,
     sizing::Sizing,
@@ -26,8 +27,10 @@ pub(crate) struct Played {
     pub(crate) held: u64,
     pub(crate) resent: u64,
     pub(crate) slots: u64,
-    /// How long each submission took, ascending.
+    /// How long each submission took until its outcome was there, ascending.
     pub(crate) submits: Vec<Duration>,
+    /// How long the engine was at work on submissions.
+    pub(crate) busy: Duration,
     pub(crate) audience: Vec<Tally>,
     pub(crate) wall: Duration,
 }
@@ -59,6 +62,8 @@ pub(crate) enum PlayError {
     #[error("no batch was decided for {slots} slots after version {version}")]
     Stuck { slots: u64, version: Version },
     #[error(transparent)]
+    Entry(#[from] EntryError),
+    #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
     Create(#[from] CreateError),
@@ -77,6 +82,7 @@ type Packet = (usize, Seq);
 
 struct Stage<'a> {
     engine: Engine,
+    entry: Entry<Packet>,
     key: Key,
     link: Link<Packet>,
     senders: Vec<Sender>,
@@ -88,7 +94,6 @@ struct Stage<'a> {
     held: u64,
     /// Answers `Duplicate`.
     repeats: u64,
-    submits: Vec<Duration>,
 }
 
 /// Plays a trace through an engine, over a bad link, before an audience. Checks every version, and
@@ -147,7 +152,7 @@ pub(crate) fn play(
         delivered: 0,
         held: 0,
         repeats: 0,
-        submits: Vec::new(),
+        entry: Entry::new(args.via, engine.clone())?,
         engine,
         key,
     };
@@ -195,11 +200,18 @@ impl Stage<'_> {
         while let Some(packet) = self.link.receive() {
             self.deliver(packet)?;
         }
+        for (packet, outcome) in self.entry.work_off(self.now())? {
+            self.judge(packet, outcome)?;
+        }
         self.audience.poll(self.link.slot())?;
         self.link.advance();
-        // A slot is a millisecond of the engine's time.
-        self.engine.tick(Time::from_millis(self.link.slot()));
+        self.entry.tell_time(self.now());
         Ok(())
+    }
+
+    /// A slot is a millisecond of the engine's time.
+    const fn now(&self) -> Time {
+        Time::from_millis(self.link.slot())
     }
 
     fn deliver(&mut self, (client, seq): Packet) -> Result<(), PlayError> {
@@ -207,10 +219,15 @@ impl Stage<'_> {
         let Some(batch) = sender.and_then(|sender| sender.submission(seq)) else {
             return Ok(());
         };
-        let start = Instant::now();
-        let outcome = self.engine.submit(&batch);
-        self.submits.push(start.elapsed());
         self.delivered += 1;
+        match self.entry.hand_in((client, seq), batch) {
+            Some(outcome) => self.judge((client, seq), outcome),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks what came of a batch, and the versions that were made with it.
+    fn judge(&mut self, (client, seq): Packet, outcome: Outcome) -> Result<(), PlayError> {
         let rejected = |reason: String| PlayError::Rejected {
             version: self.checker.checked().next(),
             client,
@@ -228,7 +245,16 @@ impl Stage<'_> {
             }
             Outcome::Held { .. } => self.held += 1,
             Outcome::Duplicate(Decision::Applied { .. }) => self.repeats += 1,
-            Outcome::Refused(Refusal::Gap { .. } | Refusal::AlreadyDecided { .. }) => {}
+            // No lane here goes on without what it misses.
+            Outcome::Duplicate(Decision::Skipped) => return Err(rejected("skipped".to_owned())),
+            // As good as lost: its client sends it again.
+            Outcome::Refused(
+                Refusal::Gap { .. }
+                | Refusal::AlreadyDecided { .. }
+                | Refusal::Retry {
+                    cause: Busy::Queue, ..
+                },
+            ) => {}
             Outcome::Refused(refusal) => {
                 return Err(PlayError::Refused {
                     client,
@@ -245,6 +271,7 @@ impl Stage<'_> {
         while !self.link.is_idle() {
             self.pass_slot()?;
         }
+        self.entry.close()?;
         let counts = self.engine.counts();
         let steps: u64 = self
             .senders
@@ -262,15 +289,18 @@ impl Stage<'_> {
             });
         }
         let document = self.engine.get(&self.key);
-        let document = document.map(|snapshot| snapshot.root).unwrap_or_default();
-        self.submits.sort_unstable();
+        let document = document.map(|snapshot| snapshot.root.clone());
+        let document = document.unwrap_or_default();
+        let mut submits = self.entry.submits;
+        submits.sort_unstable();
         Ok(Played {
             counts,
             // What the engine counts as duplicate beyond these answers are repeats of what is held.
             held: self.held - (counts.duplicate - self.repeats),
             resent: self.senders.iter().map(|sender| sender.resent).sum(),
             slots: self.link.slot(),
-            submits: self.submits,
+            submits,
+            busy: self.entry.busy,
             audience: self.audience.finish(&document)?,
             wall: start.elapsed(),
         })

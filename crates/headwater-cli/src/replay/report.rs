@@ -7,10 +7,12 @@ use comfy_table::{CellAlignment, Table, presets};
 use headwater::{Mode, Value};
 
 use super::{audience::Tally, play::Played, sizing::Sizing};
+use crate::args::Via;
 
 /// What is told of one trace that was replayed.
 pub(crate) struct Report {
     pub(crate) trace: String,
+    pub(crate) via: Via,
     pub(crate) sizing: Sizing,
     pub(crate) played: Played,
     /// The most memory that the program had resident during the replay, where the system tells.
@@ -20,8 +22,7 @@ pub(crate) struct Report {
 impl Report {
     /// Commits a second, counting the time spent in submissions only.
     fn commits_per_second(&self) -> f64 {
-        let busy: Duration = self.played.submits.iter().sum();
-        ratio(self.played.counts.applied, busy.as_secs_f64())
+        ratio(self.played.counts.applied, self.played.busy.as_secs_f64())
     }
 
     /// The submission time that this share of all submissions did not exceed.
@@ -91,7 +92,8 @@ impl Report {
                 tally.bytes.to_string(),
             ]);
         }
-        writeln!(out, "{}\n{}\n{batches}", self.trace, self.sizing)?;
+        let (trace, via) = (&self.trace, self.via);
+        writeln!(out, "{trace}, {via}\n{}\n{batches}", self.sizing)?;
         if !self.played.audience.is_empty() {
             writeln!(out, "{subscribers}")?;
         }
@@ -118,6 +120,7 @@ impl Report {
         });
         [
             ("trace", Value::from(self.trace.as_str())),
+            ("via", Value::from(self.via.to_string())),
             ("limits", self.sizing.to_value()),
             ("received", Value::from(counts.received)),
             ("applied", Value::from(counts.applied)),

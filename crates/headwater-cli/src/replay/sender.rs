@@ -98,14 +98,10 @@ impl Sender {
         // A copy that is still under way must find its outcome: what was sent within the last two
         // flights is not acknowledged.
         let acked = self.first.0.saturating_sub(2 * self.flight_max as u64 + 1);
+        let patch = Arc::clone(self.batches.get(index)?);
         Some(Submission {
-            session: self.session.id(),
-            attachment: self.session.attachment(),
-            key: self.key.clone(),
-            seq,
             acked: Seq(acked),
-            chained: false,
-            patch: Arc::clone(self.batches.get(index)?),
+            ..self.session.batch(&self.key, seq, patch)
         })
     }
 }

@@ -1,9 +1,11 @@
 use std::{fmt, time::Duration};
 
-use headwater::{Bound, Builder, Engine, HistoryBounds, Incarnation, Limits, ReorderBounds, Value};
+use headwater::{
+    Bound, Builder, Engine, HistoryBounds, Incarnation, Limits, QueueBounds, ReorderBounds, Value,
+};
 
 use super::trace::Trace;
-use crate::args::ReplayArgs;
+use crate::args::{ReplayArgs, Via};
 
 /// The engine's limits for one trace: wide enough for its batches, and so tight that the replay meets
 /// them.
@@ -20,6 +22,8 @@ pub(crate) struct Sizing {
     /// Commits in the history: an eighth of the trace, so that the slowest fall out of it, but a whole
     /// flight, so that each version that one batch lets through can be checked.
     history_commits: usize,
+    /// KiB that wait in a queue: two of the largest batches, so that a third one finds it full.
+    queue_kib: u32,
 }
 
 impl Sizing {
@@ -27,11 +31,12 @@ impl Sizing {
         let patches = || trace.steps.iter().map(|step| &step.patch);
         let window = usize::from(args.reorder) + 1;
         let flight_max = (2 * window).max(16);
+        let batch_bytes_max = patches().map(|patch| patch.written_bytes()).max();
+        let batch_bytes_max = batch_bytes_max.unwrap_or(0);
+        let batch_kib = u32::try_from(batch_bytes_max >> 10).unwrap_or(u32::MAX);
         Self {
-            batch_bytes_max: patches()
-                .map(|patch| patch.written_bytes())
-                .max()
-                .unwrap_or(0),
+            batch_bytes_max,
+            queue_kib: batch_kib.max(1).saturating_mul(2),
             batch_operations_max: patches()
                 .map(|patch| patch.operations().len())
                 .max()
@@ -59,6 +64,7 @@ impl Sizing {
             ("held_max", Value::from(self.held_max)),
             ("gap_slots", Value::from(self.gap_slots)),
             ("history_commits", Value::from(self.history_commits)),
+            ("queue_kib", Value::from(self.queue_kib)),
         ]
         .into_iter()
         .collect()
@@ -75,7 +81,13 @@ impl Sizing {
             batches: self.held_max,
             bytes: self.held_max.saturating_mul(bytes),
         };
+        let commits_min = match args.via {
+            Via::Direct | Via::Tick => self.history_commits / 2,
+            // Under the clock's time any commit may be old by the time it is checked.
+            Via::Queued => self.history_commits,
+        };
         Engine::builder()
+            .memory_max(u64::MAX)
             .shard_seed(args.seed)
             .incarnation(Incarnation(args.seed))
             .extensions(trace.extensions())
@@ -92,14 +104,19 @@ impl Sizing {
                 document: bound,
                 engine: bound,
                 gap_deadline: Duration::from_millis(self.gap_slots),
+                ..ReorderBounds::default()
             })
             .history(HistoryBounds {
                 age_min: Duration::from_millis(self.history_commits as u64 / 2),
-                commits_min: self.history_commits / 2,
+                commits_min,
                 commits_max: self.history_commits,
                 // Inverses can be far larger than batches: a small `remove` keeps all that it removed.
                 // The count bounds the history here.
                 bytes_min: u64::MAX,
+            })
+            .queue(QueueBounds {
+                kib: self.queue_kib,
+                ..QueueBounds::default()
             })
     }
 }
@@ -109,13 +126,14 @@ impl fmt::Display for Sizing {
         write!(
             f,
             "batches of at most {} bytes and {} operations; {} sent ahead, {} held, given up after \
-             {} slots; {} commits in the history",
+             {} slots; {} commits in the history, {} KiB in a queue",
             self.batch_bytes_max,
             self.batch_operations_max,
             self.flight_max,
             self.held_max,
             self.gap_slots,
-            self.history_commits
+            self.history_commits,
+            self.queue_kib
         )
     }
 }

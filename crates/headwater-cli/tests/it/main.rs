@@ -7,4 +7,6 @@ mod arena;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod load;
+#[cfg(test)]
 mod replay;

@@ -103,15 +103,44 @@ fn the_embedded_recording_converges_over_a_bad_link_in_both_kinds_of_lane() {
 }
 
 #[test]
+fn the_embedded_recording_converges_by_each_way_into_the_engine() {
+    for lane in ["shared", "client"] {
+        let by = |via: &str| {
+            let result = converged(&["--via", via, "--lane", lane, "--seed", "7"]);
+            let replay = &result["replays"][0];
+            assert_eq!(replay["via"], via);
+            ["applied", "told"].map(|name| replay[name].as_u64().unwrap())
+        };
+        let [applied, told] = by("direct");
+        for via in ["queued", "tick"] {
+            let [queued_applied, queued_told] = by(via);
+            assert_eq!(queued_applied, applied);
+            // A queue was full at times, and what was refused there arrived in the end.
+            assert!(queued_told > told, "{via}, {lane}: {queued_told}, {told}");
+        }
+    }
+}
+
+#[test]
 fn the_same_seed_plays_the_same_faults() {
-    let without_times = || {
-        let mut result = converged(&["--seed", "3"]);
+    let without_times = |via| {
+        let mut result = converged(&["--seed", "3", "--via", via]);
         let replay = result["replays"][0].as_object_mut().unwrap();
         replay.retain(|name, _| !name.contains("second") && !name.ends_with("_ns"));
         replay.remove("peak_bytes");
         result
     };
-    assert_eq!(without_times(), without_times());
+    for via in ["direct", "tick"] {
+        assert_eq!(without_times(via), without_times(via));
+    }
+}
+
+#[test]
+fn a_way_into_the_engine_that_is_none_is_not_understood() {
+    let output = replay(&["--via", "carrier-pigeon"]);
+    assert_eq!(output.status.code(), Some(2));
+    let message = stderr(&output);
+    assert!(message.contains("direct, queued, tick"), "{message}");
 }
 
 #[test]
@@ -143,8 +172,14 @@ fn a_wrong_digest_is_named_by_its_version_with_what_was_expected_and_got() {
             digest.chars().rev().collect::<String>()
         )
     });
-    for lane in ["shared", "client"] {
-        let output = replay(&[path.to_str().unwrap(), "--lane", lane, "--reorder", "8"]);
+    for (lane, via) in [
+        ("shared", "direct"),
+        ("client", "direct"),
+        ("shared", "queued"),
+        ("shared", "tick"),
+    ] {
+        let path = path.to_str().unwrap();
+        let output = replay(&[path, "--lane", lane, "--via", via, "--reorder", "8"]);
         assert_eq!(output.status.code(), Some(1));
         let message = stderr(&output);
         assert!(

@@ -12,6 +12,35 @@ pub struct ReorderBounds {
     pub engine: Bound,
     /// How long a lane waits for its first missing seq. Default: 2 s.
     pub gap_deadline: Duration,
+    /// What happens to an arrival that finds no room. Default: [`WhenFull::EvictFarthest`].
+    pub when_full: WhenFull,
+    /// What happens to a lane whose first missing seq has not come in time; a document may say
+    /// otherwise for its own. Default: [`AtDeadline::Report`].
+    pub at_deadline: AtDeadline,
+}
+
+/// What happens when a batch is to be held and a bound is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WhenFull {
+    /// Of the lane that holds most in the scope that is full, the highest seq makes room: what is
+    /// needed last. If that is the arrival itself, it is refused.
+    #[default]
+    EvictFarthest,
+    /// The arrival is refused, and what is held stays.
+    RefuseNew,
+}
+
+/// What happens to a lane whose first missing seq has not come before its deadline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AtDeadline {
+    /// What it holds is dropped and reported: the sender resends from the first missing seq. Nothing is
+    /// ever passed over.
+    #[default]
+    Report,
+    /// The missing seqs are given up and what is held is decided, as inputs and cursors want it, of
+    /// which an old one is worth nothing. A batch that comes after that is
+    /// [`TooLate`](crate::Refusal::TooLate).
+    Skip,
 }
 
 impl ReorderBounds {
@@ -31,6 +60,8 @@ impl Default for ReorderBounds {
             document: DOCUMENT_BOUND,
             engine: ENGINE_BOUND,
             gap_deadline: GAP_DEADLINE,
+            when_full: WhenFull::default(),
+            at_deadline: AtDeadline::default(),
         }
     }
 }

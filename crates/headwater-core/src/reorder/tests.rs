@@ -6,6 +6,24 @@ use super::*;
 
 type Buffer = ReorderBuffer<u8, u8, u32>;
 
+/// What a lane gave up at its deadline.
+#[derive(Debug, PartialEq, Eq)]
+struct Expired<L, T> {
+    /// The lane whose first missing seq did not come in time.
+    lane: L,
+    /// All that it held, in order of seq.
+    items: Vec<(Seq, T)>,
+}
+
+impl Buffer {
+    /// Gives up the lane that is due first, if one is.
+    fn expire(&mut self, now: Time) -> Option<Expired<u8, u32>> {
+        let lane = self.due(now)?;
+        let items = self.remove_lane(lane);
+        Some(Expired { lane, items })
+    }
+}
+
 const AMPLE: Bound = Bound {
     batches: 1_000,
     bytes: 1_000_000,
@@ -15,6 +33,8 @@ const BOUNDS: ReorderBounds = ReorderBounds {
     document: AMPLE,
     engine: AMPLE,
     gap_deadline: Duration::from_millis(10),
+    when_full: WhenFull::EvictFarthest,
+    at_deadline: AtDeadline::Report,
 };
 
 const fn bound(batches: usize, bytes: usize) -> Bound {

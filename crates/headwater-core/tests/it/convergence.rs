@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use headwater_core::{Body, Frame, Mode, Replica, Snapshot, SnapshotReason, Version};
+use headwater_core::{
+    Body, DocumentOptions, Frame, Mode, Replica, Snapshot, SnapshotReason, Version,
+};
 use headwater_doc::{Extensions, Limits, Number, Operation, Patch, Pointer, Value, View};
 
 use crate::{
@@ -157,10 +159,14 @@ fn check(seed: u64, shape: u64, seen: &mut BTreeMap<&'static str, u64>) {
     let mut server = Server::new();
     let key = key("room");
     let root = document(shape, &mut random);
-    server.shard.create(&key, root).unwrap();
+    let options = DocumentOptions::default();
+    server
+        .shard
+        .create(server.now, &key, root, options)
+        .unwrap();
     let mut recorded = vec![server.text("room")];
     while recorded.len() as u64 <= COMMITS {
-        let root = server.snapshot("room").root;
+        let root = server.snapshot("room").root.clone();
         let count = 1 + random.below(3);
         let patch: Patch = (0..count)
             .map(|_| any_operation(&root, &mut random))
@@ -175,7 +181,7 @@ fn check(seed: u64, shape: u64, seen: &mut BTreeMap<&'static str, u64>) {
 
     let recorded_at = |version: Version| &recorded[usize::try_from(version.0).unwrap()];
     for from in (0..=COMMITS).map(Version) {
-        let old = server.shard.rewind(&key, from).unwrap().finish();
+        let old = server.rewind("room", from.0).unwrap();
         assert_eq!(&old.root.canonical(), recorded_at(from));
         let mut by_hand = unshared(&old);
         for version in (from.0 + 1..=COMMITS).map(Version) {

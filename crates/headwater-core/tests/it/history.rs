@@ -33,11 +33,11 @@ fn count(server: &mut Server) {
 fn oldest(server: &Server) -> u64 {
     let key = key("n");
     let head = server.snapshot("n").position.version.0;
-    let seen = |version| server.shard.rewind(&key, Version(version));
+    let seen = |version| server.rewind("n", version);
     assert!(seen(head + 1).is_none(), "a version that is not made yet");
     let oldest = (0..=head).find(|&version| seen(version).is_some()).unwrap();
     for version in 0..=head {
-        let rewound = seen(version).map(headwater_core::Rewind::finish);
+        let rewound = seen(version);
         assert_eq!(rewound.is_some(), version >= oldest);
         if let Some(snapshot) = rewound {
             assert_eq!(snapshot.position.version, Version(version));
@@ -144,8 +144,8 @@ fn a_commit_that_is_too_large_for_the_history_empties_it() {
         ),
     );
     assert!(server.shard.commit(&key("n"), Version(1)).is_none());
-    assert!(server.shard.rewind(&key("n"), Version(0)).is_none());
-    assert!(server.shard.rewind(&key("n"), Version(1)).is_some());
+    assert!(server.rewind("n", 0).is_none());
+    assert!(server.rewind("n", 1).is_some());
     let behind = cursor(
         Some(start),
         headwater_core::Mode::EveryCommit,
@@ -154,7 +154,7 @@ fn a_commit_that_is_too_large_for_the_history_empties_it() {
     let frame = server.poll("n", &behind).unwrap();
     assert_eq!(kind(&frame), Err(SnapshotReason::Compacted));
     count(&mut server);
-    assert!(server.shard.rewind(&key("n"), Version(1)).is_some());
+    assert!(server.rewind("n", 1).is_some());
 }
 
 /// P3: the inverse of a commit undoes exactly that commit.
@@ -175,10 +175,7 @@ fn a_commit_knows_its_way_back_and_what_it_touched() {
             .to_string()
     });
     assert_eq!(commit.touched.len(), 1);
-    let rewind = |version| {
-        let rewind = server.shard.rewind(&key("room"), Version(version));
-        rewind.unwrap().finish().root
-    };
+    let rewind = |version| server.rewind("room", version).unwrap().root.clone();
     let mut root = rewind(2);
     commit.inverse.apply(&mut root, &Limits::NONE).unwrap();
     assert!(root.identical(&rewind(1)));
@@ -191,7 +188,10 @@ fn a_rewind_is_carried_out_later_and_shows_the_version_asked_for() {
     for _ in 0..3 {
         count(&mut server);
     }
-    let rewind = server.shard.rewind(&key("n"), Version(1)).unwrap();
+    let rewind = server
+        .shard
+        .rewind(server.now, &key("n"), Version(1))
+        .unwrap();
     let held = server.snapshot("n");
     for _ in 0..3 {
         count(&mut server);

@@ -1,8 +1,8 @@
 //! Lanes, sessions and documents as they come and go.
 
 use headwater_core::{
-    ApplyError, CreateError, Decision, Outcome, Refusal, Rejection, Seq, Sessions, ShardConfig,
-    Version,
+    ApplyError, CreateError, Decision, DocumentOptions, Outcome, Refusal, Rejection, Seq, Sessions,
+    ShardConfig, Time, Version,
 };
 use headwater_doc::{LimitExceeded, Limits};
 
@@ -118,20 +118,29 @@ fn a_key_that_nobody_uses_is_forgotten() {
     assert_eq!(server.status(&client).decided, Seq(0));
     server.create("room", "1");
     server.shard.remove(&key("room"));
-    assert_eq!(server.shard.snapshot(&key("room")).map(|_| ()), None);
+    assert_eq!(
+        server.shard.snapshot(server.now, &key("room")).map(|_| ()),
+        None
+    );
 }
 
 #[test]
 fn each_attachment_is_one_more_and_a_closed_session_makes_room() {
     let mut sessions = Sessions::new(INCARNATION, 2);
-    let (first, attachment) = sessions.open().unwrap();
-    let (second, _) = sessions.open().unwrap();
-    assert_eq!(sessions.open().unwrap_err().sessions_max, 2);
-    assert_eq!(sessions.attach(first).unwrap().0, attachment.0 + 1);
+    let (first, attachment) = sessions.open(Time::START).unwrap();
+    let (second, _) = sessions.open(Time::START).unwrap();
+    assert_eq!(sessions.open(Time::START).unwrap_err().sessions_max, 2);
+    assert_eq!(
+        sessions.attach(Time::START, first).unwrap().0,
+        attachment.0 + 1
+    );
     assert!(sessions.close(first));
     assert!(!sessions.close(first));
-    assert_eq!(sessions.attach(first), Err(Refusal::UnknownSession));
-    let (third, _) = sessions.open().unwrap();
+    assert_eq!(
+        sessions.attach(Time::START, first),
+        Err(Refusal::UnknownSession)
+    );
+    let (third, _) = sessions.open(Time::START).unwrap();
     // An id is never issued twice.
     assert!(third != first && third != second);
     assert_eq!((sessions.len(), sessions.is_empty()), (2, false));
@@ -148,16 +157,22 @@ fn a_document_is_made_once_within_the_limits() {
         documents_max: 1,
         ..config()
     });
+    let create = |server: &mut Server, name, root| {
+        let options = DocumentOptions::default();
+        server.shard.create(server.now, &key(name), root, options)
+    };
     let exceeded = CreateError::Limit(LimitExceeded::Bytes { limit: 10 });
     let large = json(r#""twelve bytes""#);
-    assert_eq!(server.shard.create(&key("room"), large), Err(exceeded));
+    assert_eq!(create(&mut server, "room", large), Err(exceeded));
     server.create("room", "1");
-    let create = |server: &mut Server, name| server.shard.create(&key(name), json("2"));
-    assert_eq!(create(&mut server, "room"), Err(CreateError::Exists));
+    assert_eq!(
+        create(&mut server, "room", json("2")),
+        Err(CreateError::Exists)
+    );
     let full = CreateError::TooManyDocuments { documents_max: 1 };
-    assert_eq!(create(&mut server, "hall"), Err(full));
+    assert_eq!(create(&mut server, "hall", json("2")), Err(full));
     server.shard.remove(&key("room"));
-    assert!(create(&mut server, "hall").is_ok());
+    assert!(create(&mut server, "hall", json("2")).is_ok());
 }
 
 #[test]
@@ -168,7 +183,10 @@ fn a_change_by_the_host_needs_a_document_and_has_no_origin() {
     server.create("room", r#"{"a":1}"#);
     let fails = patch(r#"[{"op":"remove","path":"/a"},{"op":"remove","path":"/a"}]"#);
     let failed = server.shard.apply(server.now, &key("room"), fails);
-    assert!(matches!(failed, Err(ApplyError::Patch(_))), "{failed:?}");
+    assert!(
+        matches!(failed, Err(ApplyError::Patch { operation: 1, .. })),
+        "{failed:?}"
+    );
     assert_eq!(server.text("room"), r#"{"a":1}"#);
     let version = server.apply("room", r#"[{"op":"remove","path":"/a"}]"#);
     let commit = server.shard.commit(&key("room"), version).unwrap();

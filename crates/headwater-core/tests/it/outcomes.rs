@@ -1,7 +1,7 @@
 //! The rows of the outcome table, in its order.
 
 use headwater_core::{
-    Attachment, BatchLimit, Bound, Decision, Incarnation, Limit, Outcome, Refusal, Rejection,
+    Attachment, BatchLimit, Bound, Busy, Decision, Incarnation, Limit, Outcome, Refusal, Rejection,
     ReorderBounds, Scope, Seq, SessionId, ShardConfig, Submission, Time, Version,
 };
 use headwater_doc::{Extensions, LimitExceeded, Limits, Reason};
@@ -56,7 +56,7 @@ fn a_session_that_is_not_open_is_unknown() {
         assert_eq!(outcome, Outcome::Refused(Refusal::UnknownSession));
         assert!(!server.sessions.close(session));
         assert_eq!(
-            server.sessions.attach(session),
+            server.sessions.attach(server.now, session),
             Err(Refusal::UnknownSession)
         );
     }
@@ -72,7 +72,7 @@ fn a_session_that_is_not_open_is_unknown() {
 fn an_older_attachment_is_fenced_also_for_a_repeat() {
     let (mut server, old) = room();
     server.send_all(&old, [1]);
-    let current = server.sessions.attach(old.session).unwrap();
+    let current = server.sessions.attach(server.now, old.session).unwrap();
     assert_eq!(current, Attachment(2));
     for seq in [1, 2, 9] {
         let outcome = server.send(&old, seq, &append(seq));
@@ -259,7 +259,7 @@ fn a_batch_for_which_no_lane_can_be_opened_is_refused() {
     let other = client.on("elsewhere");
     assert_eq!(
         server.send(&other, 1, "[]"),
-        Outcome::Refused(Refusal::TooManyLanes { lanes_max: 1 })
+        Outcome::Refused(Busy::Lanes.retry())
     );
     // The lanes of a session that has ended make room.
     server.shard.forget(client.session);

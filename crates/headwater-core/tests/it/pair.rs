@@ -1,9 +1,9 @@
 use std::{sync::Arc, time::Duration};
 
 use headwater_core::{
-    Attachment, Body, Cursor, Frame, Incarnation, Key, LaneStatus, Mode, Outcome, Position,
-    ReorderPool, Seq, SessionId, Sessions, Shard, ShardConfig, Snapshot, SnapshotReason,
-    Submission, Time, Version,
+    Attachment, Body, Cursor, Decision, DocumentOptions, Effects, Frame, Guard, Incarnation, Key,
+    LaneStatus, Mode, Outcome, Position, Seq, SessionId, Sessions, Shard, ShardConfig, Shared,
+    Snapshot, SnapshotReason, Submission, Time, Version,
 };
 use headwater_doc::{Extensions, Limits, Patch, Value};
 
@@ -14,11 +14,12 @@ pub(crate) const INCARNATION: Incarnation = Incarnation(7);
 pub(crate) struct Server {
     pub(crate) shard: Shard,
     pub(crate) sessions: Sessions,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) now: Time,
 }
 
 /// One lane of one session: the other side.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Client {
     pub(crate) session: SessionId,
     pub(crate) attachment: Attachment,
@@ -32,20 +33,29 @@ impl Server {
     }
 
     pub(crate) fn with(config: ShardConfig) -> Self {
+        Self::sharing(config, Shared::new(INCARNATION, u64::MAX))
+    }
+
+    /// With a rule of the host's, or a memory budget.
+    pub(crate) fn sharing(config: ShardConfig, shared: Shared) -> Self {
+        let shared = Arc::new(shared);
         Self {
-            shard: Shard::new(config, INCARNATION, Arc::new(ReorderPool::default())),
+            shard: Shard::new(config, Arc::clone(&shared)),
+            shared,
             sessions: Sessions::new(INCARNATION, 100),
             now: Time::START,
         }
     }
 
     pub(crate) fn create(&mut self, name: &str, text: &str) -> Position {
-        self.shard.create(&key(name), json(text)).unwrap()
+        self.shard
+            .create(self.now, &key(name), json(text), DocumentOptions::default())
+            .unwrap()
     }
 
     /// Opens a session and looks at its lane to one document.
     pub(crate) fn client(&mut self, name: &str) -> Client {
-        let (session, attachment) = self.sessions.open().unwrap();
+        let (session, attachment) = self.sessions.open(self.now).unwrap();
         Client {
             session,
             attachment,
@@ -96,38 +106,77 @@ impl Server {
     }
 
     pub(crate) fn snapshot(&self, name: &str) -> Snapshot {
-        self.shard.snapshot(&key(name)).expect("a document")
+        self.shard
+            .snapshot(self.now, &key(name))
+            .expect("a document")
     }
 
     pub(crate) fn text(&self, name: &str) -> String {
         self.snapshot(name).root.canonical()
     }
 
-    /// Moves time, and does what is due then.
+    /// Takes out who has to be told.
+    pub(crate) fn effects(&mut self) -> Effects {
+        self.shard.effects()
+    }
+
+    /// Moves time, and does what is due then, in as many turns as it takes.
     pub(crate) fn later(&mut self, millis: u64) {
         self.now = self.now + Duration::from_millis(millis);
-        self.shard.tick(self.now);
+        self.tick();
+    }
+
+    /// Does what is due.
+    pub(crate) fn tick(&mut self) {
+        let is_due = |server: &Self| {
+            let deadline = server.shard.next_deadline();
+            deadline.is_some_and(|deadline| deadline <= server.now) || server.shard.has_turn()
+        };
+        while is_due(self) {
+            self.shard.tick(self.now);
+        }
+    }
+
+    /// A version in the window, if the history reaches so far.
+    pub(crate) fn rewind(&self, name: &str, version: u64) -> Option<Snapshot> {
+        let rewind = self.shard.rewind(self.now, &key(name), Version(version))?;
+        Some(rewind.finish())
+    }
+
+    /// How a batch was decided, if that is remembered.
+    pub(crate) fn decision(&self, client: &Client, seq: u64) -> Option<Decision> {
+        self.shard.decision(client.session, &client.key, Seq(seq))
     }
 
     /// What a subscriber gets next, carried out.
     pub(crate) fn poll(&self, name: &str, cursor: &Cursor) -> Option<Frame> {
         self.shard
-            .next(&key(name), cursor)
+            .next(self.now, &key(name), cursor)
             .expect("a document")
             .finish()
+            .frame
     }
 }
 
 impl Client {
     pub(crate) fn batch(&self, seq: u64, text: &str) -> Submission {
+        let (key, seq) = (self.key.clone(), Seq(seq));
+        Submission::new(self.session, self.attachment, key, seq, patch(text))
+    }
+
+    /// A batch that may be applied to some versions only.
+    pub(crate) fn guarded(&self, seq: u64, guard: Guard, text: &str) -> Submission {
         Submission {
-            session: self.session,
-            attachment: self.attachment,
-            key: self.key.clone(),
-            seq: Seq(seq),
-            acked: Seq::ZERO,
-            chained: false,
-            patch: patch(text),
+            guard,
+            ..self.batch(seq, text)
+        }
+    }
+
+    /// A batch that builds on the one before it.
+    pub(crate) fn chained(&self, seq: u64, text: &str) -> Submission {
+        Submission {
+            chained: true,
+            ..self.batch(seq, text)
         }
     }
 
@@ -173,6 +222,7 @@ pub(crate) fn cursor(position: Option<Position>, mode: Mode, extensions: Extensi
         position,
         mode,
         extensions,
+        ..Cursor::default()
     }
 }
 
@@ -181,5 +231,6 @@ pub(crate) fn kind(frame: &Frame) -> Result<Version, SnapshotReason> {
     match &frame.body {
         Body::Patch { from, .. } => Ok(*from),
         Body::Snapshot { reason, .. } => Err(*reason),
+        Body::Absent => panic!("nothing is there"),
     }
 }

@@ -84,6 +84,7 @@ fn a_lane_holds_no_more_than_its_document_and_that_no_more_than_the_engine() {
         document: nothing,
         engine: nothing,
         gap_deadline: Duration::ZERO,
+        ..ReorderBounds::default()
     };
     assert!(Engine::builder().reorder(equal).build().is_ok());
 }

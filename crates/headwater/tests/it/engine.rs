@@ -1,7 +1,7 @@
 //! Documents as they come and go, and batches as they are decided, seen through the whole engine.
 
 use headwater::{
-    ApplyError, BatchLimit, Counts, CreateError, Decision, Engine, Epoch, Extensions, Key,
+    ApplyError, BatchLimit, Busy, Counts, CreateError, Decision, Engine, Epoch, Extensions, Key,
     LaneStatus, Limit, LimitExceeded, Limits, Outcome, Position, Reason, Refusal, Rejection, Scope,
     Seq, Session, Submission, Version,
 };
@@ -80,10 +80,8 @@ fn what_the_host_applies_is_applied_whole_or_says_why_not() {
     let too_long = r#"[{"op":"add","path":"/log/-","value":"twenty bytes more"}]"#;
     let exceeded = Reason::Limit(LimitExceeded::Bytes { limit: 20 });
     for (text, operation, reason) in [(FAILS, 1, Reason::NotFound), (too_long, 0, exceeded)] {
-        let Err(ApplyError::Patch(error)) = engine.apply(&room, patch(text)) else {
-            panic!("{text} applies");
-        };
-        assert_eq!((error.operation, error.reason), (operation, reason));
+        let failed = engine.apply(&room, patch(text));
+        assert_eq!(failed, Err(ApplyError::Patch { operation, reason }));
         let after = engine.get(&room).unwrap();
         assert_eq!(after.position, before.position);
         assert!(after.root.identical(&before.root));
@@ -138,13 +136,8 @@ fn a_lane_says_where_it_stands() {
 
 fn chained(session: &Session, key: &Key, seq: u64) -> Submission {
     Submission {
-        session: session.id(),
-        attachment: session.attachment(),
-        key: key.clone(),
-        seq: Seq(seq),
-        acked: Seq::ZERO,
         chained: true,
-        patch: append(seq),
+        ..session.batch(key, Seq(seq), append(seq))
     }
 }
 
@@ -323,8 +316,7 @@ fn a_batch_over_a_limit_is_refused_with_the_limit() {
     let engine = builder().extensions(Extensions::NONE).build().unwrap();
     assert_eq!(refused(&engine, 1, splice), Refusal::ExtensionOff);
     let engine = builder().shard_lanes_max(0).build().unwrap();
-    let expected = Refusal::TooManyLanes { lanes_max: 0 };
-    assert_eq!(refused(&engine, 1, fits), expected);
+    assert_eq!(refused(&engine, 1, fits), Busy::Lanes.retry());
     let engine = builder().reorder(lane_batches(0)).build().unwrap();
     let expected = Refusal::Gap {
         expected: Seq(1),

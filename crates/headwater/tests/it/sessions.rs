@@ -1,7 +1,7 @@
 //! Sessions as they are opened, attached again and closed.
 
 use headwater::{
-    Attachment, Decision, Engine, Incarnation, Outcome, Refusal, Seq, SessionId, Submission,
+    Attachment, Busy, Decision, Engine, Incarnation, Outcome, Refusal, Seq, SessionId, Submission,
     TooManySessions, Version,
 };
 
@@ -66,7 +66,7 @@ fn the_lanes_of_a_closed_session_make_room_for_others() {
     let comer = engine.open_session().unwrap();
     send(&leaver, &room, [1]);
     hold(&leaver, &hall, [2]);
-    let full = Outcome::Refused(Refusal::TooManyLanes { lanes_max: 2 });
+    let full = Outcome::Refused(Busy::Lanes.retry());
     assert_eq!(comer.submit(&room, Seq(1), append(9)), full);
     engine.close_session(leaver.id());
     assert_eq!(comer.submit(&room, Seq(1), append(9)), applied(2));
@@ -132,14 +132,10 @@ fn attaching_again_fences_the_connection_before_and_the_lane_goes_on_where_it_wa
 fn an_attachment_that_was_never_made_is_fenced_too() {
     let engine = engine();
     let session = engine.open_session().unwrap();
+    let room = room(&engine, "room");
     let batch = Submission {
-        session: session.id(),
         attachment: Attachment(2),
-        key: room(&engine, "room"),
-        seq: Seq(1),
-        acked: Seq::ZERO,
-        chained: false,
-        patch: append(1),
+        ..session.batch(&room, Seq(1), append(1))
     };
     let current = session.attachment();
     let fenced = Outcome::Refused(Refusal::Fenced { current });
@@ -163,12 +159,7 @@ fn a_session_of_another_incarnation_is_unknown_although_it_has_the_same_number()
     for session in [stranger.id(), never_issued] {
         let batch = Submission {
             session,
-            attachment: own.attachment(),
-            key: room.clone(),
-            seq: Seq(1),
-            acked: Seq::ZERO,
-            chained: false,
-            patch: append(1),
+            ..own.batch(&room, Seq(1), append(1))
         };
         assert_eq!(engine.submit(&batch), UNKNOWN);
         let refusal = engine.attach(session).unwrap_err();

@@ -1,15 +1,17 @@
 //! Following a document: where a subscription starts, what it gets, and how it ends.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use headwater::{
-    Body, Closed, Engine, Extensions, Frame, HistoryBounds, Incarnation, Key, Mode, NoSuchDocument,
-    Patch, Position, Replica, Snapshot, SnapshotReason, SubscribeOptions, Subscription, Version,
+    Body, CloseReason, Closed, Engine, Extensions, Frame, HistoryBounds, Incarnation, Key, Mode,
+    Patch, Pointer, Position, Replica, Snapshot, SnapshotReason, SubscribeError, SubscribeOptions,
+    Subscription, Version,
 };
 
 use crate::fixture::{builder, engine, follow, json, key, patch, text};
 
 const MODES: [Mode; 2] = [Mode::EveryCommit, Mode::Latest];
+const REMOVED: Closed = Closed(CloseReason::Removed);
 const INCREMENT: &str = r#"[{"op":"increment","path":"/n","by":1}]"#;
 const SPLICE: &str = r#"[{"op":"splice","path":"/text","index":3,"remove":1,"insert":"é"}]"#;
 const PLAIN: &str = r#"[{"op":"replace","path":"/n","value":7}]"#;
@@ -31,11 +33,12 @@ fn change(engine: &Engine, key: &Key, texts: &[&str]) {
     }
 }
 
-const fn options(from: Option<Position>, mode: Mode, extensions: Extensions) -> SubscribeOptions {
+fn options(from: Option<Position>, mode: Mode, extensions: Extensions) -> SubscribeOptions {
     SubscribeOptions {
         from,
         mode,
         extensions,
+        ..SubscribeOptions::default()
     }
 }
 
@@ -63,6 +66,7 @@ fn patch_of(frame: &Frame) -> (Version, &Arc<Patch>) {
     match &frame.body {
         Body::Patch { from, patch } => (*from, patch),
         Body::Snapshot { reason, .. } => panic!("a snapshot: {}", reason.code()),
+        Body::Absent => panic!("nothing"),
     }
 }
 
@@ -205,7 +209,15 @@ fn who_reads_plain_patches_never_gets_another_whatever_the_batches_used() {
 
 #[test]
 fn by_default_a_subscriber_starts_at_the_beginning_and_gets_every_commit_in_plain_patches() {
-    let expected = options(None, Mode::EveryCommit, Extensions::NONE);
+    let expected = SubscribeOptions {
+        from: None,
+        mode: Mode::EveryCommit,
+        extensions: Extensions::NONE,
+        path: Pointer::root(),
+        interval: Duration::ZERO,
+        session: None,
+        wait: false,
+    };
     assert_eq!(SubscribeOptions::default(), expected);
 }
 
@@ -222,7 +234,7 @@ fn a_subscription_to_a_removed_document_is_closed_for_ever_also_when_it_was_made
     let closed = |subscription: &mut Subscription| {
         for _ in 0..3 {
             let before = subscription.position();
-            assert_eq!(subscription.poll().unwrap_err(), Closed::Removed);
+            assert_eq!(subscription.poll().unwrap_err(), REMOVED);
             assert_eq!(subscription.position(), before);
         }
     };
@@ -231,7 +243,7 @@ fn a_subscription_to_a_removed_document_is_closed_for_ever_also_when_it_was_made
     closed(&mut current);
     assert_eq!(current.position(), Some(held));
     let refused = engine.subscribe(&hall, SubscribeOptions::default());
-    assert_eq!(refused.unwrap_err(), NoSuchDocument);
+    assert_eq!(refused.unwrap_err(), SubscribeError::NoSuchDocument);
 
     // The others have not looked while it was away.
     engine.create(&hall, json(r#"{"n":0}"#)).unwrap();
@@ -240,8 +252,9 @@ fn a_subscription_to_a_removed_document_is_closed_for_ever_also_when_it_was_made
         change(&engine, &hall, &[INCREMENT]);
         closed(&mut subscription);
     }
-    assert_eq!(Closed::Removed.to_string(), "the document was removed");
-    assert_eq!(NoSuchDocument.to_string(), "no such document");
+    assert_eq!(REMOVED.to_string(), "the document was closed: removed");
+    let missing = SubscribeError::NoSuchDocument;
+    assert_eq!(missing.to_string(), "no such document");
 }
 
 /// The same number of a version in another epoch is another version.

@@ -1,48 +1,37 @@
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::BTreeMap;
 
 use headwater_core::{
-    Attachment, Cause, Counts, Decision, Epoch, Key, LaneStatus, Outcome, Position, Refusal, Seq,
-    SessionId, Submission, Time, Version,
+    AtDeadline, Attachment, Bound, Busy, Counts, Decision, Key, Limit, Outcome, Refusal, Rejection,
+    ReorderBounds, Scope, Seq, SessionId, ShardConfig, Submission, Time, WhenFull,
 };
-use headwater_doc::{Limits, Patch, Value};
 
-use super::Seen;
-use crate::pair::{Server, json};
+use super::{
+    documents::{Documents, Stale},
+    lanes::{Lane, charge},
+    schedule::Config,
+};
 
-/// What must come of the batches: each lane's applied in its order, to plain values.
+/// What must come of it all: each lane's batches in their order, applied to plain values.
 pub(crate) struct Model {
-    outcomes_max: u64,
+    pub(crate) config: ShardConfig,
+    pub(crate) documents: Documents,
     pub(crate) lanes: BTreeMap<(SessionId, Key), Lane>,
-    pub(crate) documents: BTreeMap<Key, Document>,
-    /// The digest of each version of each document that ever was.
-    digests: BTreeMap<(Key, Epoch), Vec<u64>>,
-    keys: BTreeMap<Epoch, Key>,
-    /// Counted at the senders.
-    pub(crate) counts: Counts,
-    /// The batch that was decided as it was handed in, and how, until the model has decided it, too.
-    pub(crate) direct: Option<(Submission, Outcome)>,
+    /// The open sessions.
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    /// Counted at the senders, for each shard.
+    pub(crate) counts: Vec<Counts>,
+    /// Which shard each key is in.
+    pub(crate) shards: BTreeMap<Key, usize>,
 }
 
-/// A lane as its client sees it.
-#[derive(Default)]
-pub(crate) struct Lane {
-    /// All that was written, the first with seq 1.
-    pub(crate) batches: Vec<Submission>,
-    decisions: Vec<Decision>,
-    /// The highest seq acknowledged in a batch that was looked at.
-    acked: u64,
-    pub(crate) held: BTreeSet<u64>,
-}
-
-pub(crate) struct Document {
-    pub(crate) position: Position,
-    pub(crate) root: Value,
+pub(crate) struct Session {
+    pub(crate) attachment: Attachment,
+    /// Its last sign of life.
+    pub(crate) seen: Time,
 }
 
 /// What a delivery must come to.
+#[derive(Debug)]
 pub(crate) enum Expected {
     This(Outcome),
     /// Applied or rejected, as the model says when it has decided it.
@@ -50,35 +39,19 @@ pub(crate) enum Expected {
     HeldOrGap,
 }
 
-impl Lane {
-    pub(crate) fn decided(&self) -> u64 {
-        self.decisions.len() as u64
-    }
-
-    fn batch(&self, seq: u64) -> &Submission {
-        &self.batches[usize::try_from(seq - 1).unwrap()]
-    }
-
-    fn decision(&self, seq: u64) -> Decision {
-        self.decisions[usize::try_from(seq - 1).unwrap()]
-    }
-
-    /// Whether the outcome of a decided batch must still be known.
-    fn remembers(&self, seq: u64, outcomes_max: u64) -> bool {
-        seq > self.acked && seq + outcomes_max > self.decided()
-    }
-}
-
 impl Model {
-    pub(crate) fn new(outcomes_max: usize) -> Self {
+    pub(crate) fn new(config: &Config, keys: &[Key]) -> Self {
         Self {
-            outcomes_max: outcomes_max as u64,
+            config: config.shard,
+            documents: Documents::new(&config.shard, config.admit),
             lanes: BTreeMap::new(),
-            documents: BTreeMap::new(),
-            digests: BTreeMap::new(),
-            keys: BTreeMap::new(),
-            counts: Counts::default(),
-            direct: None,
+            sessions: BTreeMap::new(),
+            counts: vec![Counts::default(); config.shards],
+            shards: keys
+                .iter()
+                .enumerate()
+                .map(|(number, key)| (key.clone(), number * 7 % config.shards))
+                .collect(),
         }
     }
 
@@ -86,238 +59,357 @@ impl Model {
         self.lanes.entry((session, key.clone())).or_default()
     }
 
-    pub(crate) fn create(&mut self, key: &Key, position: Position, root: &Value) {
-        let digests = vec![root.digest()];
-        let first = self.digests.insert((key.clone(), position.epoch), digests);
-        assert_eq!(first, None, "an epoch is used once");
-        self.keys.insert(position.epoch, key.clone());
-        let root = json(&root.to_string());
-        self.documents
-            .insert(key.clone(), Document { position, root });
-    }
-
-    /// The digest of a version of a document that is or was there.
-    pub(crate) fn digest(&self, position: Position) -> u64 {
-        let key = self.keys[&position.epoch].clone();
-        self.digests[&(key, position.epoch)][usize::try_from(position.version.0).unwrap()]
-    }
-
-    /// The outcome that a delivery must have: the rows of the table in their order.
-    pub(crate) fn expect(
-        &mut self,
-        batch: &Submission,
-        current: Option<Attachment>,
-        deadline: Option<Time>,
-    ) -> Expected {
+    /// The outcome that a delivery must have: the rows of the table in their order, but that for want of
+    /// memory anything that would grow may be put off.
+    pub(crate) fn expect(&mut self, now: Time, batch: &Submission) -> Expected {
         let refused = |refusal| Expected::This(Outcome::Refused(refusal));
-        let Some(current) = current else {
+        let Some(session) = self.sessions.get_mut(&batch.session) else {
             return refused(Refusal::UnknownSession);
         };
+        let current = session.attachment;
         if current != batch.attachment {
             return refused(Refusal::Fenced { current });
         }
-        let (seq, outcomes_max) = (batch.seq.0, self.outcomes_max);
+        session.seen = session.seen.max(now);
+        let (seq, outcomes_max) = (batch.seq.0, self.config.outcomes_max);
         let lane = self.lane(batch.session, &batch.key);
-        let decided = Seq(lane.decided());
-        let same = || lane.batch(seq).patch == batch.patch;
-        if seq <= decided.0 {
+        let decided = Seq(lane.decided);
+        if seq <= lane.decided {
+            let skipped = lane.decision(seq) == Decision::Skipped;
             return match lane.remembers(seq, outcomes_max) {
-                true if same() => Expected::This(Outcome::Duplicate(lane.decision(seq))),
-                true => refused(Refusal::SeqReused),
                 false => refused(Refusal::AlreadyDecided { decided }),
+                true if skipped => refused(Refusal::TooLate { decided }),
+                true if same(lane.batch(seq), batch) => {
+                    Expected::This(Outcome::Duplicate(lane.decision(seq)))
+                }
+                true => refused(Refusal::SeqReused),
             };
         }
-        if lane.held.contains(&seq) {
-            return if same() {
+        if lane.held.contains_key(&seq) {
+            return if same(lane.batch(seq), batch) {
                 Expected::This(Outcome::Held {
-                    expected: decided.next(),
-                    deadline: deadline.expect("what is held has a deadline"),
+                    expected: lane.expected(),
+                    deadline: lane.deadline.expect("what is held has a deadline"),
                 })
             } else {
                 refused(Refusal::SeqReused)
             };
         }
-        if batch.seq == decided.next() {
+        let (open, next) = (lane.open, lane.expected());
+        if let Some(refusal) = self.too_large(batch) {
+            return refused(refusal);
+        }
+        if !open && self.open_lanes(&batch.key) >= self.config.lanes_max {
+            return refused(Busy::Lanes.retry());
+        }
+        if batch.seq == next {
             Expected::Decided
         } else {
             Expected::HeldOrGap
         }
     }
 
-    /// Takes note of what a batch that was looked at acknowledges.
-    pub(crate) fn acknowledge(&mut self, batch: &Submission) {
-        let lane = self.lane(batch.session, &batch.key);
-        lane.acked = lane.acked.max(batch.acked.0);
-    }
-
-    /// Applies a patch to a document, all or nothing.
-    pub(crate) fn apply(&mut self, key: &Key, patch: &Arc<Patch>) -> Option<Version> {
-        self.try_apply(key, patch)?.ok()
-    }
-
-    fn try_apply(&mut self, key: &Key, patch: &Patch) -> Option<Result<Version, &'static str>> {
-        let document = self.documents.get_mut(key)?;
-        // A copy of the text: nothing is shared, nothing is undone.
-        let mut root = json(&document.root.to_string());
-        if let Err(error) = patch.apply(&mut root, &Limits::default()) {
-            return Some(Err(error.reason.code()));
+    fn too_large(&self, batch: &Submission) -> Option<Refusal> {
+        use headwater_core::BatchLimit::{Bytes, Operations};
+        if batch.patch.written_bytes() > self.config.batch_bytes_max {
+            let limit = self.config.batch_bytes_max;
+            return Some(Refusal::TooLarge(Bytes { limit }));
         }
-        document.root = root;
-        document.position.version = document.position.version.next();
-        let digests = self
-            .digests
-            .get_mut(&(key.clone(), document.position.epoch));
-        digests.unwrap().push(document.root.digest());
-        Some(Ok(document.position.version))
+        if batch.patch.operations().len() > self.config.batch_operations_max {
+            let limit = self.config.batch_operations_max;
+            return Some(Refusal::TooLarge(Operations { limit }));
+        }
+        let allowed = self.config.extensions.include(batch.patch.extensions());
+        (!allowed).then_some(Refusal::ExtensionOff)
     }
 
-    fn decide(&mut self, session: SessionId, key: &Key) -> Decision {
-        let lane = self.lane(session, key);
-        let batch = lane.batch(lane.decided() + 1).clone();
-        let after_rejected = matches!(lane.decisions.last(), Some(Decision::Rejected { .. }));
-        let decision = if !self.documents.contains_key(key) {
-            Decision::Rejected {
-                code: "no_such_document",
-            }
-        } else if batch.chained && after_rejected {
-            Decision::Rejected {
-                code: "predecessor",
-            }
-        } else {
-            match self.try_apply(key, &batch.patch).unwrap() {
-                Ok(version) => Decision::Applied { version },
-                Err(code) => Decision::Rejected { code },
-            }
+    fn open_lanes(&self, key: &Key) -> usize {
+        let shard = self.shards[key];
+        let open =
+            |((_, key), lane): &(&(SessionId, Key), &Lane)| lane.open && self.shards[key] == shard;
+        self.lanes.iter().filter(open).count()
+    }
+
+    /// Takes note that a batch was looked at so far that its lane was opened.
+    pub(crate) fn looked_at(&mut self, batch: &Submission) {
+        let lane = self.lane(batch.session, &batch.key);
+        lane.open = true;
+        lane.acknowledge(batch.acked);
+    }
+
+    /// Decides the batch that a lane expects; `short` of memory, what would be applied is rejected.
+    pub(crate) fn decide(
+        &mut self,
+        now: Time,
+        batch: &Submission,
+        short: bool,
+    ) -> Result<Decision, Stale> {
+        let lane = self.lane(batch.session, &batch.key);
+        let orphaned = batch.chained && lane.rejected;
+        let decided = self.try_decide(now, batch, orphaned, short);
+        let decision = match &decided {
+            Ok(decision) => *decision,
+            Err(Stale::Rejected(rejection)) => Decision::Rejected {
+                code: rejection.code(),
+            },
+            Err(Stale::Conflict { .. }) => Decision::Rejected { code: "conflict" },
         };
-        self.lane(session, key).decisions.push(decision);
-        decision
+        let lane = self.lane(batch.session, &batch.key);
+        lane.decide(batch.seq.0, decision);
+        if matches!(decided, Err(Stale::Rejected(Rejection::Panicked))) {
+            self.documents.open.remove(&batch.key);
+        }
+        decided
+    }
+
+    fn try_decide(
+        &mut self,
+        now: Time,
+        batch: &Submission,
+        orphaned: bool,
+        short: bool,
+    ) -> Result<Decision, Stale> {
+        let Some(document) = self.documents.open.get(&batch.key) else {
+            return Err(Stale::Rejected(Rejection::NoSuchDocument));
+        };
+        document.check_guard(batch.guard, batch.session, &batch.patch)?;
+        if orphaned {
+            return Err(Stale::Rejected(Rejection::Predecessor));
+        }
+        if short {
+            let mut root = document.root.clone();
+            let applies = batch.patch.apply(&mut root, &self.config.limits);
+            assert!(applies.is_ok(), "that comes before memory");
+            return Err(Stale::Rejected(Rejection::Memory));
+        }
+        let origin = Some((batch.session, batch.seq));
+        let applied = self.documents.apply(now, &batch.key, origin, &batch.patch);
+        let version = applied.map_err(Stale::Rejected)?;
+        Ok(Decision::Applied { version })
     }
 
     /// Ends a session; how many batches it held.
     pub(crate) fn forget(&mut self, session: SessionId) -> u64 {
-        let mut held = 0;
-        self.lanes.retain(|(owner, _), lane| {
-            let ended = *owner == session;
-            held += if ended { lane.held.len() as u64 } else { 0 };
-            !ended
-        });
-        self.counts.held -= held;
-        self.counts.told += held;
-        held
-    }
-
-    /// Decides what the shard says that it decided, and finds out what it gave up, from the status of
-    /// each lane alone.
-    pub(crate) fn settle(&mut self, server: &Server, seen: &mut Seen) {
-        let lanes: Vec<_> = self.lanes.keys().cloned().collect();
-        let mut advanced = 0;
-        for (session, key) in lanes {
-            let status = server.shard.lane_status(session, &key);
-            let before = self.lane(session, &key).decided();
-            assert!(status.decided.0 >= before, "a lane never goes back");
-            advanced += u64::from(status.decided.0 > before);
-            for seq in before + 1..=status.decided.0 {
-                self.catch_up(server, session, &key, seq, seen);
+        self.sessions.remove(&session);
+        let mut sum = 0;
+        for ((owner, key), lane) in &self.lanes {
+            if *owner == session {
+                let held = lane.held.len() as u64;
+                let counts = &mut self.counts[self.shards[key]];
+                counts.held -= held;
+                counts.told += held;
+                sum += held;
             }
-            self.check_memory(server, session, &key, status.decided.0);
-            self.give_up(server, session, &key, &status, seen);
         }
-        assert!(advanced <= 1, "what is decided in one step is of one lane");
-        assert!(self.direct.is_none(), "{:?}", self.direct);
+        self.lanes.retain(|(owner, _), _| *owner != session);
+        sum
     }
 
-    fn catch_up(
-        &mut self,
-        server: &Server,
-        session: SessionId,
-        key: &Key,
-        seq: u64,
-        seen: &mut Seen,
-    ) {
-        let decision = self.decide(session, key);
-        if let Decision::Applied { version } = decision {
-            // P1: this version was made by this batch, and by no other.
-            let commit = server.shard.commit(key, version);
-            let origin = commit.and_then(|commit| commit.origin);
-            let trimmed = server.shard.rewind(key, Version(version.0 - 1)).is_none();
-            assert!(origin == Some((session, Seq(seq))) || trimmed, "{origin:?}");
+    /// What is to happen to a lane of this document at its deadline.
+    pub(crate) fn at_deadline(&self, key: &Key) -> AtDeadline {
+        let document = self.documents.open.get(key);
+        let own = document.and_then(|document| document.at_deadline);
+        own.unwrap_or(self.config.reorder.at_deadline)
+    }
+
+    /// P7: what is held is within the bounds, and as much as the engine says.
+    pub(crate) fn check_bounds(&self) -> Load {
+        let bounds = &self.config.reorder;
+        let mut engine = Load::default();
+        let mut documents: BTreeMap<&Key, Load> = BTreeMap::new();
+        for ((_, key), lane) in &self.lanes {
+            let load = Load::of(lane);
+            load.check(bounds.lane);
+            engine.add(load);
+            documents.entry(key).or_default().add(load);
         }
-        if self.lane(session, key).held.remove(&seq) {
-            self.counts.held -= 1;
-            match decision {
-                Decision::Applied { .. } => self.counts.applied += 1,
-                Decision::Rejected { code } => {
-                    self.counts.rejected += 1;
-                    seen.note(code);
+        documents
+            .values()
+            .for_each(|load| load.check(bounds.document));
+        engine.check(bounds.engine);
+        engine
+    }
+
+    /// The bytes that a shard's lanes hold.
+    pub(crate) fn held_bytes(&self, shard: usize) -> usize {
+        let here = self
+            .lanes
+            .iter()
+            .filter(|((_, key), _)| self.shards[key] == shard);
+        here.map(|(_, lane)| lane.bytes()).sum()
+    }
+
+    /// What a scope around a batch holds.
+    fn load(&self, scope: Scope, (session, key): (SessionId, &Key)) -> Load {
+        let mut sum = Load::default();
+        for ((owner, other), lane) in &self.lanes {
+            let inside = match scope {
+                Scope::Lane => (*owner, other) == (session, key),
+                Scope::Document => other == key,
+                Scope::Engine => true,
+            };
+            if inside {
+                sum.add(Load::of(lane));
+            }
+        }
+        sum
+    }
+
+    /// A batch was held, and is among what its lane holds; these made room for it. Each must have been the
+    /// farthest of a lane that held most in the scope that was full, until all fitted.
+    pub(crate) fn check_evictions(&self, arrival: &Submission, evicted: &Given) {
+        if !evicted.is_empty() {
+            assert_eq!(self.config.reorder.when_full, WhenFull::EvictFarthest);
+        }
+        let bounds = &self.config.reorder;
+        let at = (arrival.session, arrival.key.clone());
+        let shard = self.shards[&arrival.key];
+        let mut here: BTreeMap<_, BTreeMap<u64, usize>> = BTreeMap::new();
+        for (id, lane) in &self.lanes {
+            if self.shards[&id.1] == shard && !lane.held.is_empty() {
+                here.insert(id.clone(), lane.held.clone());
+            }
+        }
+        let mut left: Given = evicted.clone();
+        let mut elsewhere = self.load(Scope::Engine, (at.0, &at.1));
+        here.values()
+            .for_each(|held| elsewhere.sub(Load::sum(held)));
+        for scope in [Scope::Lane, Scope::Document, Scope::Engine] {
+            loop {
+                let inside = |id: &(SessionId, Key)| match scope {
+                    Scope::Lane => *id == at,
+                    Scope::Document => id.1 == at.1,
+                    Scope::Engine => true,
+                };
+                let mut load = Load::default();
+                here.iter()
+                    .filter(|(id, _)| inside(id))
+                    .for_each(|(_, held)| load.add(Load::sum(held)));
+                if scope == Scope::Engine {
+                    load.add(elsewhere);
                 }
+                let Some(limit) = load.beyond(bound_of(bounds, scope)) else {
+                    break;
+                };
+                let weight = |held: &BTreeMap<u64, usize>| match limit {
+                    Limit::Batches => held.len(),
+                    Limit::Bytes => held.values().sum(),
+                };
+                let candidates = here.iter().filter(|(id, _)| inside(id));
+                let most = candidates
+                    .clone()
+                    .map(|(_, held)| weight(held))
+                    .max()
+                    .unwrap();
+                let victim = candidates
+                    .filter(|(_, held)| weight(held) == most)
+                    .find_map(|(id, held)| {
+                        let last = held.keys().next_back().copied()?;
+                        let gone = left.get(id).is_some_and(|gone| gone.contains(&last));
+                        gone.then(|| (id.clone(), last))
+                    });
+                let (id, last) = victim.expect("the farthest of the fullest lane is evicted");
+                left.get_mut(&id).unwrap().retain(|&seq| seq != last);
+                here.get_mut(&id).unwrap().remove(&last);
             }
-            return;
         }
-        let (batch, outcome) = self.direct.take().expect("it was held or just handed in");
-        assert_eq!(
-            (batch.session, &batch.key, batch.seq.0),
-            (session, key, seq)
+        assert!(
+            left.values().all(Vec::is_empty),
+            "nothing is evicted in vain: {left:?}"
         );
-        let told = match outcome {
-            Outcome::Applied { version } => Decision::Applied { version },
-            Outcome::Rejected(rejection) => Decision::Rejected {
-                code: rejection.code(),
-            },
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(told, decision);
     }
 
-    /// What must be remembered is, rightly; what need not be is not.
-    fn check_memory(&mut self, server: &Server, session: SessionId, key: &Key, decided: u64) {
-        let outcomes_max = self.outcomes_max;
-        let lane = self.lane(session, key);
-        let ends = [lane.acked, decided.saturating_sub(outcomes_max)];
-        let edges = ends.into_iter().flat_map(|end| [end, end + 1, end + 2]);
-        for seq in edges.chain([decided, decided + 1]) {
-            let known = (1..=decided).contains(&seq) && lane.remembers(seq, outcomes_max);
-            let decision = known.then(|| lane.decision(seq));
-            assert_eq!(server.shard.decision(session, key, Seq(seq)), decision);
+    /// A batch was not held; there must have been no room.
+    pub(crate) fn check_gap(&self, arrival: &Submission, scope: Scope, limit: Limit, bound: usize) {
+        let bounds = &self.config.reorder;
+        let of = bound_of(bounds, scope);
+        let named = match limit {
+            Limit::Batches => of.batches,
+            Limit::Bytes => of.bytes,
+        };
+        assert_eq!(named, bound);
+        let bytes = charge(&arrival.patch);
+        if bytes > of.bytes {
+            return;
+        }
+        let full = |scope| {
+            let mut load = self.load(scope, (arrival.session, &arrival.key));
+            load.add(Load { batches: 1, bytes });
+            load.beyond(bound_of(bounds, scope)).is_some()
+        };
+        assert!(full(scope), "there was room in the {scope}");
+        if bounds.when_full == WhenFull::RefuseNew {
+            return;
+        }
+        let lane = &self.lanes[&(arrival.session, arrival.key.clone())];
+        let beyond = lane.held.range(arrival.seq.0..).count();
+        if scope == Scope::Lane {
+            // What lies beyond it would have made room, if that is enough.
+            let mut kept = Load::of(lane);
+            lane.held
+                .range(arrival.seq.0..)
+                .for_each(|(_, &bytes)| kept.sub(Load { batches: 1, bytes }));
+            kept.add(Load { batches: 1, bytes });
+            assert!(
+                beyond > 64 || kept.beyond(bounds.lane).is_some(),
+                "the farther ones go first"
+            );
+        }
+    }
+}
+
+/// What was given up, by lane.
+pub(crate) type Given = BTreeMap<(SessionId, Key), Vec<u64>>;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) batches: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Load {
+    fn of(lane: &Lane) -> Self {
+        Self::sum(&lane.held)
+    }
+
+    fn sum(held: &BTreeMap<u64, usize>) -> Self {
+        Self {
+            batches: held.len(),
+            bytes: held.values().sum(),
         }
     }
 
-    fn give_up(
-        &mut self,
-        server: &Server,
-        session: SessionId,
-        key: &Key,
-        status: &LaneStatus,
-        seen: &mut Seen,
-    ) {
-        assert_eq!(status.expected, status.decided.next());
-        let lane = self.lane(session, key);
-        let is_held = |seq: u64| {
-            let missing = status.missing.iter().any(|range| range.contains(&Seq(seq)));
-            status.highest_held >= Some(Seq(seq)) && !missing
-        };
-        let given_up: Vec<_> = lane.held.extract_if(.., |seq| !is_held(*seq)).collect();
-        assert_eq!(status.held, lane.held.len());
-        assert_eq!(
-            status.highest_held.map(|seq| seq.0),
-            lane.held.last().copied()
-        );
-        assert_eq!(status.deadline.is_some(), status.held > 0);
-        let Some(first) = given_up.first() else {
-            return;
-        };
-        self.counts.held -= given_up.len() as u64;
-        self.counts.told += given_up.len() as u64;
-        // P4: its sender is told.
-        let report = status.report.expect("what was given up is reported");
-        assert_eq!(report.at, server.now);
-        assert!(report.first.0 <= *first && report.batches >= given_up.len());
-        match report.cause {
-            Cause::Deadline => {
-                assert_eq!(status.held, 0);
-                seen.note("deadline");
-            }
-            Cause::Evicted => seen.note("evicted"),
-            other => panic!("{other:?}"),
+    const fn add(&mut self, other: Self) {
+        self.batches += other.batches;
+        self.bytes += other.bytes;
+    }
+
+    const fn sub(&mut self, other: Self) {
+        self.batches -= other.batches;
+        self.bytes -= other.bytes;
+    }
+
+    fn beyond(self, bound: Bound) -> Option<Limit> {
+        match self.batches > bound.batches {
+            true => Some(Limit::Batches),
+            false => (self.bytes > bound.bytes).then_some(Limit::Bytes),
         }
     }
+
+    fn check(self, bound: Bound) {
+        assert_eq!(self.beyond(bound), None, "P7: {self:?} of {bound:?}");
+    }
+}
+
+const fn bound_of(bounds: &ReorderBounds, scope: Scope) -> Bound {
+    match scope {
+        Scope::Lane => bounds.lane,
+        Scope::Document => bounds.document,
+        Scope::Engine => bounds.engine,
+    }
+}
+
+/// Whether two batches under one seq are one and the same.
+pub(crate) fn same(one: &Submission, other: &Submission) -> bool {
+    (&one.patch, one.guard, one.chained) == (&other.patch, other.guard, other.chained)
 }

@@ -1,47 +1,68 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use headwater_core::{Submission, Time};
+use headwater_core::{Seq, Submission, Time};
 
+use super::{schedule::Config, seen::Seen};
 use crate::random::Random;
 
 /// What is on its way, in the order in which it arrives.
+#[derive(Default)]
 pub(crate) struct Network {
-    flying: BTreeMap<(Time, u64), Submission>,
+    flying: BTreeMap<(Time, u64), Packet>,
     sent: u64,
-    /// One in so many is lost.
-    loss: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Packet {
+    /// To the server, from the client of this number.
+    Batch { client: usize, batch: Submission },
+    /// To the client: up to there its batches to the key of this number are decided.
+    Decided {
+        client: usize,
+        key: usize,
+        decided: Seq,
+    },
+}
+
+impl Packet {
+    pub(crate) const fn client(&self) -> usize {
+        match *self {
+            Self::Batch { client, .. } | Self::Decided { client, .. } => client,
+        }
+    }
 }
 
 impl Network {
-    pub(crate) const fn new(loss: u64) -> Self {
-        Self {
-            flying: BTreeMap::new(),
-            sent: 0,
-            loss,
-        }
-    }
-
     /// Loses some, repeats one in six, and holds a few back for so long that what they belong to
     /// may be gone when they arrive.
-    pub(crate) fn send(&mut self, now: Time, batch: Submission, random: &mut Random) {
-        if !random.one_in(self.loss) {
-            let copies = 1 + u64::from(random.one_in(6));
-            for _ in 0..copies {
-                let millis = if random.one_in(30) {
-                    random.below(3_000)
-                } else {
-                    random.below(40)
-                };
-                self.sent += 1;
-                let at = now + Duration::from_millis(millis);
-                self.flying.insert((at, self.sent), batch.clone());
-            }
+    pub(crate) fn send(
+        &mut self,
+        now: Time,
+        packet: &Packet,
+        config: &Config,
+        random: &mut Random,
+        seen: &mut Seen,
+    ) {
+        if random.one_in(config.loss) {
+            seen.note("network: lost");
+            return;
+        }
+        let repeated = random.one_in(6);
+        if repeated {
+            seen.note("network: repeated");
+        }
+        for _ in 0..1 + u64::from(repeated) {
+            let late = random.one_in(30);
+            let span = if late { 3_000 } else { config.latency_ms };
+            let at = now + Duration::from_millis(random.below(span));
+            self.sent += 1;
+            self.flying.insert((at, self.sent), packet.clone());
         }
     }
 
-    pub(crate) fn pop(&mut self) -> Option<(Time, Submission)> {
-        let ((at, _), batch) = self.flying.pop_first()?;
-        Some((at, batch))
+    pub(crate) fn pop(&mut self) -> Option<(Time, Packet)> {
+        let ((at, _), packet) = self.flying.pop_first()?;
+        Some((at, packet))
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,83 +1,47 @@
-use std::time::Duration;
+use headwater_core::Admission;
+use headwater_doc::Value;
 
-use headwater_core::{Bound, HistoryBounds, Key, Mode, ReorderBounds, ShardConfig};
-use headwater_doc::Extensions;
+use crate::random::Random;
 
-use super::follower::Follower;
-use crate::{pair::config, random::Random};
-
-/// Tiny bounds in a third of the runs, wide ones in another, which take several turns to drain.
-pub(crate) fn any_config(seed: u64, random: &mut Random) -> ShardConfig {
-    let mut bound = |batches: u64, bytes: u64| Bound {
-        batches: 1 + random.index(usize::try_from(batches).unwrap()),
-        bytes: 400 + random.index(usize::try_from(bytes).unwrap()),
-    };
-    let (lane, document, engine) = match seed % 3 {
-        0 => (bound(5, 2_000), bound(8, 4_000), bound(12, 6_000)),
-        1 => (bound(64, 1 << 18), bound(128, 1 << 20), bound(256, 1 << 20)),
-        _ => {
-            let wide = Bound {
-                batches: 300,
-                bytes: 1 << 20,
-            };
-            (wide, wide, wide)
-        }
-    };
-    let history = *random.pick(&[
-        HistoryBounds::default(),
-        HistoryBounds {
-            commits_max: 12,
-            ..HistoryBounds::default()
-        },
-        HistoryBounds {
-            age_min: Duration::from_millis(100),
-            commits_min: 3,
-            ..HistoryBounds::default()
-        },
-        HistoryBounds {
-            bytes_min: 1_500,
-            ..HistoryBounds::default()
-        },
-    ]);
-    ShardConfig {
-        outcomes_max: *random.pick(&[0, 1, 4, 128]),
-        reorder: ReorderBounds {
-            lane,
-            document,
-            engine,
-            gap_deadline: Duration::from_millis(*random.pick(&[60, 150, 1_000])),
-        },
-        history,
-        ..config()
-    }
+/// What a document starts with.
+pub(crate) fn any_root(random: &mut Random) -> String {
+    let pad = "x".repeat(random.index(3) * 500);
+    format!(
+        r#"{{"log":[],"n":0,"text":"{pad}","fields":{{}},"rows":[{{"a":1,"b":[1,2]}},{{"a":2,"b":[]}}]}}"#
+    )
 }
 
-/// One that is read after each step, and a few that are slow, for each key.
-pub(crate) fn followers(keys: &[Key], random: &mut Random) -> Vec<Follower> {
-    let each = |key: &Key| {
-        let any = [
-            Extensions::NONE,
-            Extensions::ALL,
-            Extensions {
-                increment: false,
-                splice: true,
-            },
-        ];
-        let prompt = Follower::new(key, Mode::EveryCommit, Extensions::ALL, 1, false);
-        let slow = [Mode::EveryCommit, Mode::Latest].map(|mode| {
-            let extensions = *random.pick(&any);
-            Follower::new(key, mode, extensions, 2 + random.below(60), true)
-        });
-        [prompt].into_iter().chain(slow).collect::<Vec<_>>()
-    };
-    keys.iter().flat_map(each).collect()
-}
+/// The places that are written to and followed.
+pub(crate) const PATHS: &[&str] = &[
+    "/fields",
+    "/fields/1",
+    "/fields/2/x",
+    "/log",
+    "/log/0",
+    "/rows",
+    "/rows/0/a",
+    "/rows/1/b",
+    "/n",
+    "/text",
+    "/text2",
+];
 
 /// Batches of which no two can change places unseen; about one in five does not apply.
 pub(crate) fn any_patch(number: u64, random: &mut Random) -> String {
     let log = format!(r#"{{"op":"add","path":"/log/-","value":{number}}}"#);
+    let more = any_operation(number, random);
+    match random.below(16) {
+        0 => "[]".to_owned(),
+        1 => format!("[{more},{log},{}]", any_operation(number + 1, random)),
+        2..8 => format!("[{more}]"),
+        _ => format!("[{log},{more}]"),
+    }
+}
+
+fn any_operation(number: u64, random: &mut Random) -> String {
     let field = random.below(4);
-    let more = match random.below(12) {
+    let row = random.below(3);
+    match random.below(24) {
         0 => r#"{"op":"replace","path":"/log","value":[]}"#.to_owned(),
         1 => r#"{"op":"increment","path":"/n","by":3}"#.to_owned(),
         2 => r#"{"op":"splice","path":"/text","index":0,"remove":0,"insert":"né"}"#.to_owned(),
@@ -85,8 +49,52 @@ pub(crate) fn any_patch(number: u64, random: &mut Random) -> String {
         4 => format!(r#"{{"op":"remove","path":"/fields/{field}"}}"#),
         5 => r#"{"op":"remove","path":"/nothing"}"#.to_owned(),
         6 => r#"{"op":"move","from":"/log/0","path":"/log/1"}"#.to_owned(),
-        7 => return r#"[]"#.to_owned(),
+        7 => format!(r#"{{"op":"add","path":"/fields/{field}","value":{{"x":{number},"y":[1]}}}}"#),
+        8 => format!(r#"{{"op":"replace","path":"/fields/{field}/x","value":{number}}}"#),
+        9 => format!(r#"{{"op":"add","path":"/rows/0","value":{{"a":{number},"b":[]}}}}"#),
+        10 => format!(r#"{{"op":"remove","path":"/rows/{row}"}}"#),
+        11 => format!(r#"{{"op":"replace","path":"/rows/{row}/a","value":{number}}}"#),
+        12 => format!(r#"{{"op":"add","path":"/rows/{row}/b/-","value":{number}}}"#),
+        13 => format!(r#"{{"op":"copy","from":"/n","path":"/fields/{field}"}}"#),
+        14 => format!(r#"{{"op":"replace","path":"/n","value":{number}}}"#),
+        15 => format!(
+            r#"{{"op":"test","path":"/n","value":{}}}"#,
+            random.below(20)
+        ),
+        16 => r#"{"op":"move","from":"/fields","path":"/fields"}"#.to_owned(),
+        17 => format!(r#"{{"op":"add","path":"/fields","value":{{"1":{number}}}}}"#),
+        18 => r#"{"op":"move","from":"/text","path":"/text2"}"#.to_owned(),
+        19 => r#"{"op":"move","from":"/text2","path":"/text"}"#.to_owned(),
+        20 => format!(
+            r#"{{"op":"add","path":"/fields/{field}","value":"{}"}}"#,
+            "pad".repeat(random.index(100))
+        ),
+        21 if random.one_in(20) => r#"{"op":"add","path":"/panic","value":1}"#.to_owned(),
+        22 if random.one_in(4) => {
+            let root = any_root(random);
+            format!(r#"{{"op":"replace","path":"","value":{root}}}"#)
+        }
         _ => format!(r#"{{"op":"add","path":"/fields/{field}","value":"{number}"}}"#),
-    };
-    format!("[{log},{more}]")
+    }
+}
+
+/// The host's rule, for the shard and for the model: it looks at all that it is told.
+pub(crate) fn rule(request: &Admission<'_>) -> Result<(), &'static str> {
+    let n = |root: &Value| root.at(&"/n".parse().unwrap()).and_then(Value::as_u64);
+    if n(request.before) != n(request.after) && n(request.after).is_some_and(|n| n % 5 == 3) {
+        return Err("unlucky");
+    }
+    if request
+        .touched
+        .iter()
+        .any(|path| path.as_str() == "/fields/3")
+        && request.seq.0 % 2 == 0
+    {
+        return Err("touchy");
+    }
+    if request.after.at(&"/panic".parse().unwrap()).is_some() {
+        // No hook is called, so nothing is printed.
+        std::panic::resume_unwind(Box::new("the host's own fault"));
+    }
+    Ok(())
 }

@@ -1,0 +1,213 @@
+use std::{
+    ops::{AddAssign, SubAssign},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// The bytes that all shards of an engine may take together, and how many they do.
+///
+/// Whatever grows reserves first, so the count never passes the budget. Every access is `Relaxed`: it is
+/// a counter only, no other data is published through it.
+#[derive(Debug)]
+pub struct Budget {
+    max: u64,
+    used: AtomicU64,
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    #[must_use]
+    pub const fn new(max: u64) -> Self {
+        Self {
+            max,
+            used: AtomicU64::new(0),
+        }
+    }
+
+    /// The budget itself.
+    #[must_use]
+    pub const fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// How much of it is taken or being reserved.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Takes `bytes` if there is room for them.
+    #[must_use]
+    pub fn reserve(&self, bytes: u64) -> bool {
+        let grown = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= self.max);
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        self.used.fetch_update(set, fetch, grown).is_ok()
+    }
+
+    /// Gives `bytes` back.
+    pub fn release(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Turns what was counted or reserved before into what is there now.
+    pub(crate) fn exchange(&self, before: u64, now: u64) {
+        if now > before {
+            self.used.fetch_add(now - before, Ordering::Relaxed);
+        } else {
+            self.release(before - now);
+        }
+    }
+}
+
+/// A shard's part of the budget: more than it takes, so that not every batch goes to the counter that all
+/// shards share.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    budget: Arc<Budget>,
+    reserved: u64,
+    used: u64,
+    /// What was let in since the last [`settle`](Self::settle), and may be taken beyond `used`.
+    promised: u64,
+    /// What it reserves at a time: small beside the budget, also for all shards together.
+    grain: u64,
+}
+
+/// At most so much is reserved at a time: some hundred batches' worth.
+const GRAIN_MAX: u64 = 64 << 10;
+
+/// All shards of an engine, 64 by default, reserve at most a 64th of the budget in vain.
+const GRAINS: u64 = 4_096;
+
+impl Allowance {
+    pub(crate) fn new(budget: Arc<Budget>) -> Self {
+        Self {
+            grain: (budget.max / GRAINS).min(GRAIN_MAX),
+            budget,
+            reserved: 0,
+            used: 0,
+            promised: 0,
+        }
+    }
+
+    /// Makes sure that `more` bytes can be taken, beside what was let in since the last
+    /// [`settle`](Self::settle).
+    pub(crate) fn admits(&mut self, more: u64) -> bool {
+        let promised = self.promised.saturating_add(more);
+        let missing = self
+            .used
+            .saturating_add(promised)
+            .saturating_sub(self.reserved);
+        if missing == 0 {
+            self.promised = promised;
+            return true;
+        }
+        let grown = [missing.max(self.grain), missing]
+            .into_iter()
+            .find(|&bytes| self.budget.reserve(bytes));
+        if let Some(grown) = grown {
+            self.reserved += grown;
+            self.promised = promised;
+        }
+        grown.is_some()
+    }
+
+    /// Bytes that could be taken by now.
+    pub(crate) fn room(&self) -> u64 {
+        let reserved = self.reserved.saturating_sub(self.used);
+        let left = self.budget.max.saturating_sub(self.budget.used());
+        reserved.saturating_add(left)
+    }
+
+    /// What was let in since the last [`settle`](Self::settle).
+    pub(crate) const fn promised(&self) -> u64 {
+        self.promised
+    }
+
+    /// Notes what is taken now and what may still be taken of what was let in, and gives back what is
+    /// reserved far beyond it.
+    pub(crate) fn settle(&mut self, used: u64, promised: u64) {
+        self.used = used;
+        self.promised = promised;
+        let kept = used.saturating_add(promised).saturating_add(self.grain);
+        if used > self.reserved || self.reserved > kept + self.grain {
+            self.budget
+                .exchange(self.reserved, kept.min(self.reserved.max(used)));
+            self.reserved = kept.min(self.reserved.max(used));
+        }
+    }
+}
+
+impl Drop for Allowance {
+    fn drop(&mut self) {
+        self.budget.release(self.reserved);
+    }
+}
+
+/// Where the memory of an engine goes, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The newest versions of all documents.
+    pub documents: u64,
+    /// Documents that are compressed because nobody uses them.
+    pub cold: u64,
+    /// Recent commits with their inverses.
+    pub history: u64,
+    /// What old versions that somebody holds keep from being freed.
+    pub pins: u64,
+    /// Batches that wait for their turn.
+    pub reorder: u64,
+    /// Lanes with the outcomes that they remember.
+    pub lanes: u64,
+    /// Keys, and the tables of documents, lanes and sessions.
+    pub tables: u64,
+    /// Encoded frames that subscribers share.
+    pub encoded: u64,
+    /// Batches that wait in queues.
+    pub queues: u64,
+}
+
+impl Memory {
+    /// All of it.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.documents
+            + self.cold
+            + self.history
+            + self.pins
+            + self.reorder
+            + self.lanes
+            + self.tables
+            + self.encoded
+            + self.queues
+    }
+}
+
+impl AddAssign for Memory {
+    fn add_assign(&mut self, other: Self) {
+        self.documents += other.documents;
+        self.cold += other.cold;
+        self.history += other.history;
+        self.pins += other.pins;
+        self.reorder += other.reorder;
+        self.lanes += other.lanes;
+        self.tables += other.tables;
+        self.encoded += other.encoded;
+        self.queues += other.queues;
+    }
+}
+
+impl SubAssign for Memory {
+    fn sub_assign(&mut self, other: Self) {
+        self.documents -= other.documents;
+        self.cold -= other.cold;
+        self.history -= other.history;
+        self.pins -= other.pins;
+        self.reorder -= other.reorder;
+        self.lanes -= other.lanes;
+        self.tables -= other.tables;
+        self.encoded -= other.encoded;
+        self.queues -= other.queues;
+    }
+}

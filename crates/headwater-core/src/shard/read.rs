@@ -1,0 +1,109 @@
+use std::sync::Arc;
+
+use super::Shard;
+use crate::{
+    document::{Document, Rewind, Snapshot},
+    history::Commit,
+    id::{Epoch, Key, Position, Seq, SessionId, Version},
+    lane::LaneStatus,
+    resume::{Cursor, Next},
+    submission::Decision,
+    time::Time,
+    watch::Watch,
+};
+
+/// What readers and subscribers see. Nothing here changes anything but when a document was used last.
+impl Shard {
+    /// The newest version of a document.
+    #[must_use]
+    pub fn snapshot(&self, now: Time, key: &Key) -> Option<Snapshot> {
+        let document = self.used(now, key)?;
+        Some(document.snapshot(&self.shared.frames))
+    }
+
+    /// Whether there is a document. That is no use of it.
+    #[must_use]
+    pub fn contains(&self, key: &Key) -> bool {
+        self.table.document(key).is_some()
+    }
+
+    /// Where a document is. That is no use of it.
+    #[must_use]
+    pub fn position(&self, key: &Key) -> Option<Position> {
+        self.table.document(key).map(Document::position)
+    }
+
+    /// The incarnation of a document that is there.
+    #[must_use]
+    pub fn epoch(&self, key: &Key) -> Option<Epoch> {
+        self.table.document(key).map(|document| document.epoch)
+    }
+
+    /// What readers and subscribers share of a document.
+    #[must_use]
+    pub fn watch(&self, key: &Key) -> Option<Arc<Watch>> {
+        let document = self.table.document(key)?;
+        Some(Arc::clone(document.watch(&self.shared.frames)))
+    }
+
+    /// What it takes to see a version of the present epoch again, if the history reaches so far.
+    #[must_use]
+    pub fn rewind(&self, now: Time, key: &Key, to: Version) -> Option<Rewind> {
+        self.used(now, key)?.rewind(to)
+    }
+
+    /// The commit that made a version of the present epoch, if the history reaches so far.
+    #[must_use]
+    pub fn commit(&self, key: &Key, version: Version) -> Option<Arc<Commit>> {
+        self.table.document(key)?.history.get(version).cloned()
+    }
+
+    /// What a subscriber gets next; `None` if the document is not there.
+    #[must_use]
+    pub fn next(&self, now: Time, key: &Key, cursor: &Cursor) -> Option<Next> {
+        self.used(now, key).map(|document| document.next(cursor))
+    }
+
+    /// The highest seq of the subscriber's own session whose outcome shows once it is at `to`, and did not
+    /// where it was; `None` if there is no news of that.
+    #[must_use]
+    pub fn last_seq(&self, key: &Key, cursor: &Cursor, to: Version) -> Option<Seq> {
+        let session = cursor.session?;
+        let decided = self.table.lane(session, key)?.decided();
+        let document = self.table.document(key)?;
+        // Versions of another epoch are no versions of this document.
+        let held = cursor.position.filter(|held| held.epoch == document.epoch);
+        let from = held.map_or(Version::ZERO, |held| held.version);
+        document.last_seq(session, decided, from, to)
+    }
+
+    /// Where a lane stands. A lane that no batch was ever taken from stands at its beginning.
+    #[must_use]
+    pub fn lane_status(&self, session: SessionId, key: &Key) -> LaneStatus {
+        let id = self.table.lane_id(session, key);
+        let lane = self.table.lane(session, key);
+        let decided = lane.map_or(Seq::ZERO, |lane| lane.decided());
+        let expected = decided.next();
+        LaneStatus {
+            decided,
+            expected,
+            missing: id.map_or_else(Vec::new, |id| self.reorder.missing(id, expected)),
+            highest_held: id.and_then(|id| self.reorder.highest(id)),
+            held: id.map_or(0, |id| self.reorder.held(id)),
+            deadline: id.and_then(|id| self.reorder.deadline(id)),
+            report: lane.and_then(|lane| lane.report),
+        }
+    }
+
+    /// How a batch was decided, if that is remembered.
+    #[must_use]
+    pub fn decision(&self, session: SessionId, key: &Key, seq: Seq) -> Option<Decision> {
+        self.table.lane(session, key)?.decision(seq)
+    }
+
+    fn used(&self, now: Time, key: &Key) -> Option<&Document> {
+        let document = self.table.document(key)?;
+        document.touch(now);
+        Some(document)
+    }
+}

@@ -1,0 +1,233 @@
+use std::{
+    collections::BTreeMap,
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    },
+    task::Waker,
+};
+
+use arc_swap::ArcSwapOption;
+use headwater_doc::Pointer;
+use parking_lot::Mutex;
+
+use crate::{
+    document::{Snapshot, Versioned},
+    frames::{FrameCache, FrameMemory},
+    id::{Epoch, Position, Version},
+    time::Time,
+};
+
+/// What readers and subscribers of one incarnation of a document hold of it, beside the lock of its
+/// shard: the newest version as far as somebody has read it, whether the document is closed, and who
+/// wants to be woken by the next change.
+#[derive(Debug)]
+pub struct Watch {
+    epoch: Epoch,
+    /// The number of the newest version.
+    head: AtomicU64,
+    /// The newest version, once somebody has read it; the next commit takes it away.
+    published: ArcSwapOption<Versioned>,
+    /// [`Time::as_micros`] of the last use that no shard has seen.
+    used: AtomicU64,
+    /// 0 while it is open, else the reason why not.
+    closed: AtomicU8,
+    subscribers: AtomicUsize,
+    /// Whether `sleepers` may contain any: spares each commit the lock.
+    sleeping: AtomicBool,
+    sleepers: Mutex<BTreeMap<Pointer, BTreeMap<u64, Waker>>>,
+    /// The next subscriber's number.
+    numbers: AtomicU64,
+    /// What subscribers are sent.
+    pub frames: FrameCache,
+}
+
+/// Why a document is no longer there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The host removed it.
+    Removed,
+    /// The host's rule panicked while a batch was decided.
+    Panicked,
+}
+
+impl CloseReason {
+    /// A stable word for wire, metric and log.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::Panicked => "panicked",
+        }
+    }
+}
+
+impl Watch {
+    pub(crate) fn new(position: Position, frames: Arc<FrameMemory>) -> Self {
+        Self {
+            epoch: position.epoch,
+            head: AtomicU64::new(position.version.0),
+            frames: FrameCache::new(frames),
+            published: ArcSwapOption::empty(),
+            used: AtomicU64::new(0),
+            closed: AtomicU8::new(0),
+            subscribers: AtomicUsize::new(0),
+            sleeping: AtomicBool::new(false),
+            sleepers: Mutex::default(),
+            numbers: AtomicU64::new(0),
+        }
+    }
+
+    /// Which incarnation of the document it belongs to.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The newest version, if somebody has read it since it was made. Takes no lock.
+    #[must_use]
+    pub fn published(&self) -> Option<Snapshot> {
+        self.published.load_full().map(Snapshot)
+    }
+
+    /// Notes that somebody uses the document.
+    pub fn touch(&self, now: Time) {
+        // Relaxed: a hint on what to compress. Most uses come in the same tick as the one before.
+        if self.used.load(Ordering::Relaxed) < now.as_micros() {
+            self.used.fetch_max(now.as_micros(), Ordering::Relaxed);
+        }
+    }
+
+    /// When it was last used beside the shard.
+    pub(crate) fn used(&self) -> Time {
+        Time::from_micros(self.used.load(Ordering::Relaxed))
+    }
+
+    /// The number of the newest version. Takes no lock.
+    #[must_use]
+    pub fn head(&self) -> Version {
+        // Acquire pairs with the release in `advance`: who sees a version finds what it woke.
+        Version(self.head.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn advance(&self, head: Version) {
+        self.head.store(head.0, Ordering::Release);
+    }
+
+    pub(crate) fn publish(&self, snapshot: &Snapshot) {
+        self.published.store(Some(Arc::clone(&snapshot.0)));
+    }
+
+    /// Takes the published version away, for a writer that is about to make the next one.
+    pub(crate) fn withdraw(&self) -> Option<Snapshot> {
+        // Cheaper than a swap, which is what a burst of writes without readers does all the time.
+        if self.published.load().is_none() {
+            return None;
+        }
+        self.published.swap(None).map(Snapshot)
+    }
+
+    /// Why the document is closed, if it is.
+    #[must_use]
+    pub fn closed(&self) -> Option<CloseReason> {
+        // Acquire pairs with the release in `close`, after which nothing is published any more.
+        match self.closed.load(Ordering::Acquire) {
+            0 => None,
+            1 => Some(CloseReason::Removed),
+            _ => Some(CloseReason::Panicked),
+        }
+    }
+
+    /// Closes it, and yields all who sleep.
+    pub(crate) fn close(&self, reason: CloseReason) -> Vec<Waker> {
+        let code = match reason {
+            CloseReason::Removed => 1,
+            CloseReason::Panicked => 2,
+        };
+        self.published.store(None);
+        self.closed.store(code, Ordering::Release);
+        let sleepers = mem::take(&mut *self.sleepers.lock());
+        sleepers
+            .into_values()
+            .flat_map(BTreeMap::into_values)
+            .collect()
+    }
+
+    /// Counts a subscriber in, and gives it its number.
+    #[must_use]
+    pub fn join(&self) -> u64 {
+        self.subscribers.fetch_add(1, Ordering::Relaxed);
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Counts a subscriber out and forgets its waker.
+    pub fn leave(&self, number: u64, path: &Pointer) {
+        self.subscribers.fetch_sub(1, Ordering::Relaxed);
+        // Relaxed: only the subscriber itself has put its waker there.
+        if self.sleeping.load(Ordering::Relaxed) {
+            let mut sleepers = self.sleepers.lock();
+            if let Some(at_path) = sleepers.get_mut(path) {
+                at_path.remove(&number);
+                if at_path.is_empty() {
+                    sleepers.remove(path);
+                }
+            }
+        }
+    }
+
+    /// How many subscribers there are.
+    #[must_use]
+    pub fn subscribers(&self) -> usize {
+        self.subscribers.load(Ordering::Relaxed)
+    }
+
+    /// Notes whom the next change at `path` or around it wakes; one waker a subscriber.
+    ///
+    /// Call it under the lock of the shard, shared, and look for news under the same lock, so that no
+    /// commit comes between.
+    pub fn sleep(&self, number: u64, path: &Pointer, waker: &Waker) {
+        let mut sleepers = self.sleepers.lock();
+        // Relaxed: the lock of the shard orders it before the next commit's look.
+        self.sleeping.store(true, Ordering::Relaxed);
+        let slot = sleepers.entry(path.clone()).or_default().entry(number);
+        slot.and_modify(|old| old.clone_from(waker))
+            .or_insert_with(|| waker.clone());
+    }
+
+    /// Takes out those whom a change at these paths wakes.
+    pub(crate) fn wake(&self, touched: &[Pointer], woken: &mut Vec<Waker>) {
+        if !self.sleeping.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut sleepers = self.sleepers.lock();
+        // Those who follow all of it have a new version also if it touches nothing.
+        let of_all = sleepers.remove(&Pointer::root()).unwrap_or_default();
+        woken.extend(of_all.into_values());
+        for path in touched {
+            let mut wake = |at: &Pointer| {
+                let at_path = sleepers.remove(at).unwrap_or_default();
+                woken.extend(at_path.into_values());
+            };
+            // Those above it and at it, then those below, of which this is the least pointer.
+            let mut above = Some(path.clone());
+            while let Some(at) = above {
+                wake(&at);
+                above = at.parent();
+            }
+            let below: Vec<_> = sleepers
+                .range(path.child("")..)
+                .take_while(|(at, _)| path.is_prefix_of(at))
+                .map(|(at, _)| at.clone())
+                .collect();
+            for at in below {
+                let at_path = sleepers.remove(&at).unwrap_or_default();
+                woken.extend(at_path.into_values());
+            }
+        }
+        if sleepers.is_empty() {
+            self.sleeping.store(false, Ordering::Relaxed);
+        }
+    }
+}

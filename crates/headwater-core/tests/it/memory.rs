@@ -1,0 +1,534 @@
+//! Where the memory goes, and the budget that bounds it.
+
+use std::sync::Arc;
+
+use headwater_core::{
+    ApplyError, Bound, Budget, Busy, ColdBounds, CreateError, DocumentOptions, HistoryBounds,
+    Memory, Outcome, ReorderBounds, ShardConfig, Shared, Snapshot,
+};
+
+use crate::{
+    pair::{Client, FAILS, INCARNATION, Server, append, config, json, key, patch},
+    random::{Random, for_seeds},
+};
+
+fn add(path: &str, bytes: usize) -> String {
+    let text = "x".repeat(bytes);
+    format!(r#"[{{"op":"add","path":"{path}","value":"{text}"}}]"#)
+}
+
+/// Lets go of all history.
+fn relieve(server: &mut Server) {
+    for _ in 0..20 {
+        let mut from = Some(0);
+        while let Some(at) = from {
+            from = server.shard.relieve_history(at);
+        }
+    }
+}
+
+fn sweep(server: &mut Server) {
+    let mut from = Some(0);
+    while let Some(at) = from {
+        from = server.shard.sweep(server.now, at);
+    }
+}
+
+/// P7: whatever came and went leaves nothing behind but room in the tables, and that only once.
+#[test]
+fn each_part_rises_with_what_it_counts_and_falls_back() {
+    let mut server = Server::new();
+    let mut after_first = None;
+    for round in 0..8 {
+        let empty = server.shard.memory();
+        for number in 0..50 {
+            server.create(
+                &format!("key{number}"),
+                r#"{"log":[],"text":"some forty bytes of text"}"#,
+            );
+        }
+        let created = server.shard.memory();
+        assert!(created.documents > empty.documents + 50 * 40, "{created:?}");
+        assert!(created.tables >= empty.tables, "{created:?}");
+        let clients: Vec<_> = (0..10).map(|_| server.client("key0")).collect();
+        let held: Vec<_> = (0..50)
+            .map(|number| server.snapshot(&format!("key{number}")))
+            .collect();
+        for client in &clients {
+            for number in 0..50 {
+                let client = client.on(&format!("key{number}"));
+                server.send_all(&client, 1..=3);
+                server.send(&client, 4, FAILS);
+                server.hold_all(&client, [6, 8]);
+            }
+        }
+        let busy = server.shard.memory();
+        assert!(busy.documents > created.documents);
+        assert!(busy.history > 50 * 30 * 100, "{busy:?}");
+        assert!(busy.lanes > created.lanes || round > 0, "{busy:?}");
+        assert!(busy.reorder > 50 * 20 * 200, "{busy:?}");
+        assert!(busy.pins > 0, "{busy:?}");
+        assert_eq!(busy.total(), sum(busy));
+
+        // What was copied for those who hold a version, the patches of the commits keep, too.
+        drop(held);
+        relieve(&mut server);
+        let relieved = server.shard.memory();
+        assert!(relieved.history < busy.history / 10, "{relieved:?}");
+        assert!(relieved.pins == 0, "{relieved:?}");
+        for client in &clients {
+            server.sessions.close(client.session);
+            server.shard.forget(client.session);
+        }
+        assert_eq!(server.shard.memory().reorder, 0);
+        for number in 0..50 {
+            server.shard.remove(&key(&format!("key{number}")));
+        }
+        let end = server.shard.memory();
+        let Memory {
+            documents,
+            cold,
+            history,
+            pins,
+            reorder,
+            ..
+        } = end;
+        assert_eq!((documents, cold, history, pins, reorder), (0, 0, 0, 0, 0));
+        // Tables keep their room, and need no more the next time. How many places of a hash table can be
+        // used again depends on where its keys came to stand.
+        let first: Memory = *after_first.get_or_insert(end);
+        assert!(
+            end.tables <= 2 * first.tables,
+            "{round}: {end:?}, {first:?}"
+        );
+        assert!(end.lanes <= 2 * first.lanes, "{round}: {end:?}, {first:?}");
+        assert!(server.shared.budget.used() >= end.total());
+    }
+    let budget = Arc::clone(&server.shared.budget);
+    drop(server);
+    assert_eq!(budget.used(), 0);
+}
+
+const fn sum(memory: Memory) -> u64 {
+    memory.documents
+        + memory.cold
+        + memory.history
+        + memory.pins
+        + memory.reorder
+        + memory.lanes
+        + memory.tables
+        + memory.encoded
+}
+
+/// Readers cannot account for what they share, so the next change does.
+///
+/// Scenario: a document is read for the first time, and then changed. Failure: what its readers share was
+/// taken off before it was ever added, which made the sum negative. Fix: it counts from the next change.
+#[test]
+fn what_readers_share_is_counted_with_the_next_change() {
+    let mut server = Server::new();
+    server.create("room", "1");
+    let created = server.shard.memory().documents;
+    let _watch = server.shard.watch(&key("room"));
+    assert_eq!(server.shard.memory().documents, created);
+    server.apply("room", "[]");
+    let read = server.shard.memory().documents;
+    assert!(read > created + 100, "{read}");
+    server.apply("room", "[]");
+    assert_eq!(server.shard.memory().documents, read);
+    server.shard.remove(&key("room"));
+    assert_eq!(server.shard.memory().documents, 0);
+
+    // Or the next sweep does.
+    server.create("room", "1");
+    let _watch = server.shard.watch(&key("room"));
+    sweep(&mut server);
+    assert_eq!(server.shard.memory().documents, read);
+}
+
+#[test]
+fn a_batch_that_fails_leaves_the_memory_as_it_was() {
+    let mut server = Server::new();
+    server.create("room", r#"{"log":[]}"#);
+    server.apply("room", &append(1));
+    let before = server.shard.memory();
+    for _ in 0..10 {
+        assert!(
+            server
+                .shard
+                .apply(server.now, &key("room"), patch(FAILS))
+                .is_err()
+        );
+    }
+    assert_eq!(server.shard.memory().history, before.history);
+    assert_eq!(server.shard.memory().pins, before.pins);
+}
+
+/// A history of one commit, so that what was removed is soon held by nobody but readers.
+fn short() -> Server {
+    let mut server = Server::with(ShardConfig {
+        history: HistoryBounds {
+            commits_max: 1,
+            ..HistoryBounds::default()
+        },
+        ..config()
+    });
+    server.create("room", r#"{"n":0}"#);
+    server
+}
+
+fn counted(server: &mut Server, times: u64) {
+    for _ in 0..times {
+        server.apply("room", r#"[{"op":"increment","path":"/n","by":1}]"#);
+    }
+}
+
+/// P7: a version that is held costs what has been removed since, and gives it back when it goes.
+#[test]
+fn what_a_held_version_keeps_is_counted_until_it_goes() {
+    let mut server = short();
+    server.apply("room", &add("/big", 100_000));
+    let none = server.shard.memory().pins;
+    let held = server.snapshot("room");
+    counted(&mut server, 3);
+    assert!(server.shard.memory().pins < 5_000);
+    server.apply("room", &add("/big", 10));
+    // Its own commit keeps it as long as it is in the history.
+    assert!(server.shard.memory().history > 100_000);
+    counted(&mut server, 2);
+    assert!(server.shard.memory().history < 5_000);
+    assert!(server.shard.memory().pins > 100_000);
+    let clone = held.clone();
+    drop(held);
+    sweep(&mut server);
+    assert!(
+        server.shard.memory().pins > 100_000,
+        "somebody still holds it"
+    );
+    drop(clone);
+    sweep(&mut server);
+    assert_eq!(server.shard.memory().pins, none);
+}
+
+/// When the oldest goes, what it kept passes to the next older one or is freed.
+#[test]
+fn what_the_oldest_version_kept_passes_on_or_is_freed() {
+    let big = |server: &mut Server, bytes| {
+        server.apply("room", &add("/big", bytes));
+    };
+    let mut server = short();
+    big(&mut server, 100_000);
+    let first = server.snapshot("room");
+    big(&mut server, 200_000);
+    let second = server.snapshot("room");
+    big(&mut server, 10);
+    counted(&mut server, 2);
+    assert!(server.shard.memory().pins > 300_000);
+    drop(first);
+    sweep(&mut server);
+    // The first of the two big ones was held by the first alone.
+    let pins = server.shard.memory().pins;
+    assert!(pins > 200_000 && pins < 300_000, "{pins}");
+    drop(second);
+    sweep(&mut server);
+    assert_eq!(server.shard.memory().pins, 0);
+
+    let mut server = short();
+    big(&mut server, 100_000);
+    let first = server.snapshot("room");
+    counted(&mut server, 1);
+    let second = server.snapshot("room");
+    big(&mut server, 10);
+    counted(&mut server, 2);
+    assert!(server.shard.memory().pins > 100_000);
+    // Both have the big one, which is counted once and stays for the other.
+    drop(first);
+    sweep(&mut server);
+    assert!(server.shard.memory().pins > 100_000);
+    drop(second);
+    sweep(&mut server);
+    assert_eq!(server.shard.memory().pins, 0);
+}
+
+#[test]
+fn a_path_that_is_copied_because_a_version_is_held_is_counted() {
+    let mut server = short();
+    let rows: Vec<_> = (0..2_000).map(|n| format!(r#"{{"id":{n}}}"#)).collect();
+    server.apply(
+        "room",
+        &format!(
+            r#"[{{"op":"add","path":"/rows","value":[{}]}}]"#,
+            rows.join(",")
+        ),
+    );
+    let replace = |server: &mut Server, row: usize| {
+        server.apply(
+            "room",
+            &format!(r#"[{{"op":"replace","path":"/rows/{row}/id","value":1}}]"#),
+        );
+    };
+    (0..10).for_each(|row| replace(&mut server, row));
+    sweep(&mut server);
+    let none = server.shard.memory().pins;
+    let held: Vec<Snapshot> = (0..10)
+        .map(|row| {
+            let held = server.snapshot("room");
+            replace(&mut server, row * 200);
+            held
+        })
+        .collect();
+    let copied = server.shard.memory().pins - none;
+    // A path each time, and not the document.
+    assert!(
+        copied > 10 * 100 && copied < server.shard.memory().documents,
+        "{copied}"
+    );
+    drop(held);
+    counted(&mut server, 2);
+    assert_eq!(server.shard.memory().pins, none);
+}
+
+/// A rule of the host's looks at both sides of each change, and holds none of them.
+#[test]
+fn a_rule_that_looks_at_each_change_leaves_nothing_held() {
+    let mut shared = Shared::new(INCARNATION, u64::MAX);
+    shared.admit = Some(Arc::new(|_: &headwater_core::Admission<'_>| Ok(())));
+    let mut server = Server::sharing(config(), shared);
+    server.create("room", r#"{"log":[]}"#);
+    let client = server.client("room");
+    server.send_all(&client, 1..=100);
+    assert_eq!(server.shard.memory().pins, 0);
+}
+
+fn tiny(bytes: u64) -> Server {
+    Server::sharing(config(), Shared::new(INCARNATION, bytes))
+}
+
+fn within(budget: &Budget) {
+    assert!(
+        budget.used() <= budget.max(),
+        "{} of {}",
+        budget.used(),
+        budget.max()
+    );
+}
+
+/// P7: typed, told, and over when there is room again.
+#[test]
+fn without_room_in_the_budget_a_batch_is_told_to_come_again() {
+    let mut server = tiny(64 << 10);
+    let budget = Arc::clone(&server.shared.budget);
+    server.create("room", r#"{"log":[]}"#);
+    let client = server.client("room");
+    let mut seq = 1;
+    let busy = Outcome::Refused(Busy::Memory.retry());
+    loop {
+        let outcome = server.send(&client, seq, &add("/a", 1_000));
+        within(&budget);
+        if outcome == busy {
+            break;
+        }
+        assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
+        seq += 1;
+        assert!(seq < 1_000, "never full");
+    }
+    assert!(seq > 5, "{seq}");
+    assert_eq!(server.status(&client).decided.0, seq - 1);
+    let before = server.shard.memory();
+    assert_eq!(server.send(&client, seq, &add("/a", 1_000)), busy);
+    assert_eq!(server.send(&client, seq + 5, &add("/a", 1_000)), busy);
+    let host = server
+        .shard
+        .apply(server.now, &key("room"), patch(&add("/a", 1_000)));
+    assert_eq!(host, Err(ApplyError::Memory));
+    let staged = server
+        .shard
+        .stage(&key("room"), &[patch(&add("/a", 1_000))]);
+    assert_eq!(staged.unwrap_err().error, ApplyError::Memory);
+    assert_eq!(server.shard.memory(), before);
+    within(&budget);
+    // What was decided is told all the same.
+    let again = server.send(&client, seq - 1, &add("/a", 1_000));
+    assert!(matches!(again, Outcome::Duplicate(_)));
+
+    relieve(&mut server);
+    assert!(matches!(
+        server.send(&client, seq, &add("/a", 1_000)),
+        Outcome::Applied { .. }
+    ));
+    within(&budget);
+    assert!(server.shard.counts().balance());
+}
+
+#[test]
+fn without_room_in_the_budget_no_document_is_made() {
+    let mut server = tiny(64 << 10);
+    let budget = Arc::clone(&server.shared.budget);
+    let create = |server: &mut Server, name: &str| {
+        let root = json(&format!(r#"{{"text":"{}"}}"#, "x".repeat(1_000)));
+        server
+            .shard
+            .create(server.now, &key(name), root, DocumentOptions::default())
+    };
+    let names: Vec<_> = (0..1_000).map(|number| format!("key{number}")).collect();
+    let made = names
+        .iter()
+        .take_while(|name| {
+            let made = create(&mut server, name);
+            within(&budget);
+            assert!(made.is_ok() || made == Err(CreateError::Memory));
+            made.is_ok()
+        })
+        .count();
+    assert!((10..60).contains(&made), "{made}");
+    assert_eq!(server.shard.documents(), made);
+    server.shard.remove(&key("key0"));
+    server.shard.remove(&key("key1"));
+    assert!(create(&mut server, "another").is_ok());
+    within(&budget);
+}
+
+/// P7: whatever is done in whatever order, what is counted never passes the budget.
+#[test]
+fn what_is_counted_never_passes_the_budget() {
+    let mut refused = 0;
+    for_seeds("what_is_counted_never_passes_the_budget", 40, |seed| {
+        refused += check(seed);
+    });
+    assert!(refused > 100, "{refused}");
+}
+
+/// How many batches found no room.
+fn check(seed: u64) -> u64 {
+    let mut random = Random::new(seed);
+    let reorder = ReorderBounds {
+        lane: Bound {
+            batches: 100,
+            bytes: 1 << 20,
+        },
+        ..ReorderBounds::default()
+    };
+    let config = ShardConfig {
+        reorder,
+        cold: ColdBounds {
+            bytes_min: 2_000,
+            ..ColdBounds::default()
+        },
+        ..config()
+    };
+    let bytes = *random.pick(&[100 << 10, 300 << 10, 2 << 20]);
+    let mut server = Server::sharing(config, Shared::new(INCARNATION, bytes));
+    let budget = Arc::clone(&server.shared.budget);
+    let names = ["key0", "key1", "key2"];
+    for name in names {
+        server.create(name, r#"{"log":[],"pad":"some"}"#);
+    }
+    let clients: Vec<Client> = (0..4).map(|_| server.client("key0")).collect();
+    let mut held = Vec::new();
+    let mut refused = 0;
+    for _ in 0..600 {
+        let name = *random.pick(&names);
+        let client = random.pick(&clients).on(name);
+        let size = *random.pick(&[10, 100, 3_000]);
+        let text = match random.below(4) {
+            0 => append(random.below(1_000)),
+            1 => r#"[{"op":"remove","path":"/a"}]"#.to_owned(),
+            2 => add("/a", random.index(size)),
+            _ => add(&format!("/k{}", random.below(20)), random.index(size)),
+        };
+        match random.below(20) {
+            0..12 => {
+                let expected = server.status(&client).expected.0;
+                let ahead = if random.one_in(3) {
+                    1 + random.below(6)
+                } else {
+                    0
+                };
+                let outcome = server.send(&client, expected + ahead, &text);
+                refused += u64::from(outcome == Outcome::Refused(Busy::Memory.retry()));
+            }
+            12 | 13 => {
+                let applied = server.shard.apply(server.now, &key(name), patch(&text));
+                refused += u64::from(applied == Err(ApplyError::Memory));
+            }
+            14 => held.extend(server.shard.snapshot(server.now, &key(name))),
+            15 => held.truncate(random.index(4)),
+            16 => server.later(random.below(3_000)),
+            17 if random.one_in(4) => relieve(&mut server),
+            18 => sweep(&mut server),
+            19 => {
+                server.now = server.now + std::time::Duration::from_secs(60);
+                if let Some(freeze) = server
+                    .shard
+                    .idle(server.now, std::time::Duration::from_secs(60))
+                {
+                    server.shard.freeze(server.now, freeze.run());
+                }
+            }
+            _ => {}
+        }
+        drop(server.effects());
+        within(&budget);
+        assert!(server.shard.memory().total() <= budget.used());
+    }
+    refused
+}
+
+/// P7: what is held was let in when there was room, and is decided when there may be none.
+#[test]
+fn a_run_of_held_batches_is_decided_within_the_budget() {
+    let mut server = tiny(200 << 10);
+    let budget = Arc::clone(&server.shared.budget);
+    server.create("room", r#"{"log":[],"a":1}"#);
+    server.create("hall", r#"{"log":[]}"#);
+    let client = server.client("room");
+    let other = server.client("hall");
+    for seq in 2..=61 {
+        let outcome = server.send(&client, seq, &add("/a", 1_000));
+        assert!(matches!(outcome, Outcome::Held { .. }), "{outcome:?}");
+    }
+    for seq in 1.. {
+        let outcome = server.send(&other, seq, &add(&format!("/{seq}"), 1_000));
+        within(&budget);
+        if outcome == Outcome::Refused(Busy::Memory.retry()) {
+            break;
+        }
+    }
+    server.send(&client, 1, "[]");
+    within(&budget);
+    server.tick();
+    within(&budget);
+}
+
+/// P7: a copy is small as a batch, and counts whole in the document.
+#[test]
+fn a_batch_that_multiplies_what_is_there_is_held_to_the_budget() {
+    let mut server = tiny(200 << 10);
+    let budget = Arc::clone(&server.shared.budget);
+    server.create("room", r#"{"log":[]}"#);
+    server.apply("room", &add("/a", 10_000));
+    for number in 0..8 {
+        let text = format!(r#"[{{"op":"copy","from":"","path":"/c{number}"}}]"#);
+        let _full = server.shard.apply(server.now, &key("room"), patch(&text));
+        within(&budget);
+    }
+}
+
+/// P7: what several batches of a transaction take together.
+#[test]
+fn what_is_staged_is_held_to_the_budget_as_a_whole() {
+    let mut server = tiny(200 << 10);
+    let budget = Arc::clone(&server.shared.budget);
+    server.create("room", r#"{"log":[]}"#);
+    server.create("hall", r#"{"log":[]}"#);
+    let batches: Vec<_> = (0..20)
+        .map(|number| patch(&add(&format!("/{number}"), 8_000)))
+        .collect();
+    let staged = ["room", "hall"].map(|name| server.shard.stage(&key(name), &batches).ok());
+    for (name, staged) in ["room", "hall"].into_iter().zip(staged) {
+        if let Some(staged) = staged {
+            server.shard.install(server.now, &key(name), staged);
+            within(&budget);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::pin,
+    sync::{Arc, Weak, atomic::Ordering},
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use headwater_core::Time;
+use parking_lot::Mutex;
+use tokio::{
+    runtime::Handle,
+    task::{AbortHandle, yield_now},
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::engine::{Engine, Inner, Tallies};
+
+/// The tasks of an engine: one that ticks, one for each queue, and one that compresses.
+///
+/// All hold the engine weakly, under one token and one tracker, so that none outlives its shutdown and
+/// none keeps an engine alive that nobody uses.
+#[derive(Debug, Default)]
+pub(crate) struct Background {
+    token: CancellationToken,
+    tracker: TaskTracker,
+    started: Mutex<Vec<AbortHandle>>,
+}
+
+/// How often the engine ticks by itself: a tenth of what a person notices, and hundreds of times as long
+/// as a tick takes.
+const TICK: Duration = Duration::from_millis(10);
+
+/// How long the task that compresses rests when it has found nothing to do.
+const FREEZE_REST: Duration = Duration::from_secs(1);
+
+/// How long tasks that were aborted may take to end.
+const ABORT: Duration = Duration::from_millis(100);
+
+/// What a shutdown came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct ShutdownReport {
+    /// Batches that waited in a queue and were decided, or told.
+    pub drained: usize,
+    /// Batches that were held and given up: their lanes report it.
+    pub given_up: u64,
+    /// Tasks that did not end before the deadline and were aborted.
+    pub aborted: usize,
+    /// Tasks that are still at work, on a compression that cannot be interrupted; they end after it.
+    pub left: usize,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Engine {
+    /// Starts the engine's tasks on the tokio runtime of the caller: they tell the time, work off the
+    /// queues and compress what is idle, until [`shutdown`](Self::shutdown) or until all handles of the
+    /// engine are gone. A host that calls this does not call [`tick`](Self::tick).
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing was started.
+    pub fn start(&self) -> Result<(), StartError> {
+        let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        // The runtime does not say whether its time is enabled; sleeping panics if it is not.
+        if catch_unwind(|| drop(sleep(Duration::ZERO))).is_err() {
+            return Err(StartError::NoRuntime);
+        }
+        let background = &self.0.background;
+        if background.token.is_cancelled() {
+            return Err(StartError::ShutDown);
+        }
+        let mut started = background.started.lock();
+        if !started.is_empty() {
+            return Err(StartError::Started);
+        }
+        let spawn = |task| background.tracker.spawn_on(task, &runtime).abort_handle();
+        let weak = || Arc::downgrade(&self.0);
+        let token = || background.token.clone();
+        started.push(spawn(supervise(weak(), token(), Task::Tick)));
+        started.push(spawn(supervise(weak(), token(), Task::Freeze)));
+        for index in 0..self.0.queues.len() {
+            started.push(spawn(supervise(weak(), token(), Task::Queue(index))));
+        }
+        Ok(())
+    }
+
+    /// Ends intake, decides what waits in the queues, gives up and reports what is held, and ends all
+    /// tasks; those that have not ended by the deadline are aborted. Documents stay readable, and the host
+    /// can write to them, but nothing happens by itself any more.
+    ///
+    /// Clients' batches are refused from the first poll on. Calling it again ends the same way.
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let start = Instant::now();
+        let (drained, given_up) = self.close();
+        let background = &self.0.background;
+        background.tracker.close();
+        let left = deadline.saturating_sub(start.elapsed());
+        let mut aborted = 0;
+        if timeout(left, background.tracker.wait()).await.is_err() {
+            for task in background.started.lock().iter() {
+                aborted += usize::from(!task.is_finished());
+                task.abort();
+            }
+            // What is asleep ends at once; what is at work, at the end of that, which is not waited for.
+            let _at_work = timeout(ABORT, background.tracker.wait()).await;
+        }
+        ShutdownReport {
+            drained,
+            given_up,
+            aborted,
+            left: background.tracker.len(),
+            took: start.elapsed(),
+        }
+    }
+
+    /// What [`shutdown`](Self::shutdown) does, but for waiting for the tasks: for a host without tokio.
+    /// Yields how many batches waited in the queues, and how many were held and given up.
+    pub fn close(&self) -> (usize, u64) {
+        let inner = &self.0;
+        inner.closing.store(true, Ordering::Relaxed);
+        let mut drained = 0;
+        for queue in &inner.queues {
+            queue.close();
+            // None is left then, nor in a round of the queue's task, which puts back what it does not decide.
+            loop {
+                let done = inner.work_off_round(queue);
+                if done == 0 {
+                    break;
+                }
+                drained += done;
+            }
+        }
+        inner.background.token.cancel();
+        // A round that is under way has its shard locked before what is held is given up there, or sees
+        // this and decides nothing more.
+        inner.closed.store(true, Ordering::Relaxed);
+        let mut given_up = 0;
+        for shard in &inner.shards {
+            let mut shard = shard.write();
+            let before = shard.counts().told;
+            shard.give_up_held(inner.now());
+            given_up += shard.counts().told - before;
+            inner.finish(shard);
+        }
+        (drained, given_up)
+    }
+
+    /// How many tasks of the engine there are.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.0.background.tracker.len()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Task {
+    Tick,
+    Freeze,
+    Queue(usize),
+}
+
+/// Runs a task until it is cancelled or the engine is gone; one that panics is counted and started again.
+async fn supervise(engine: Weak<Inner>, token: CancellationToken, task: Task) {
+    let running = async {
+        while unwinding(run(&engine, task)).await.is_err() {
+            let Some(engine) = engine.upgrade() else {
+                return;
+            };
+            Tallies::count(&engine.tallies.task_panics);
+            drop(engine);
+            // One that panics each time must not keep the runtime, and its own cancellation, from their turn.
+            yield_now().await;
+        }
+    };
+    let _cancelled = token.run_until_cancelled(running).await;
+}
+
+/// Ends when the engine is gone.
+async fn run(engine: &Weak<Inner>, task: Task) {
+    match task {
+        Task::Tick => tick(engine).await,
+        Task::Freeze => freeze(engine).await,
+        Task::Queue(index) => work_off(engine, index).await,
+    }
+}
+
+async fn tick(engine: &Weak<Inner>) {
+    let start = Instant::now();
+    let begun = engine.upgrade().map_or(Time::START, |engine| engine.now());
+    while let Some(inner) = engine.upgrade() {
+        inner.tick(begun + start.elapsed());
+        drop(inner);
+        sleep(TICK).await;
+    }
+}
+
+async fn freeze(engine: &Weak<Inner>) {
+    while let Some(inner) = engine.upgrade() {
+        let tracker = inner.background.tracker.clone();
+        let frozen = tracker.spawn_blocking(move || inner.freeze_idle()).await;
+        match frozen {
+            Ok(true) => {}
+            Ok(false) => sleep(FREEZE_REST).await,
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            Err(_cancelled) => return,
+        }
+    }
+}
+
+async fn work_off(engine: &Weak<Inner>, index: usize) {
+    let queue = engine
+        .upgrade()
+        .and_then(|inner| inner.queues.get(index).cloned());
+    let Some(queue) = queue else {
+        return;
+    };
+    while let Some(inner) = engine.upgrade() {
+        let done = inner.work_off_round(&queue);
+        drop(inner);
+        if done == 0 {
+            queue.news().await;
+        } else {
+            // Others on the runtime get their turn, and the shard's readers theirs.
+            yield_now().await;
+        }
+    }
+}
+
+/// A future that ends with an error if the other panics.
+async fn unwinding(future: impl Future<Output = ()>) -> Result<(), ()> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let poll = || future.as_mut().poll(context);
+        match catch_unwind(AssertUnwindSafe(poll)) {
+            Ok(poll) => poll.map(Ok),
+            Err(_panic) => Poll::Ready(Err(())),
+        }
+    })
+    .await
+}
+
+impl Background {
+    pub(crate) fn cancel(&self) {
+        self.token.cancel();
+    }
+}
+
+/// Why the tasks were not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The caller is on no tokio runtime, or on one whose time is not enabled.
+    #[error("not on a tokio runtime with time enabled")]
+    NoRuntime,
+    /// They run already.
+    #[error("started already")]
+    Started,
+    /// The engine was shut down.
+    #[error("shut down already")]
+    ShutDown,
+}

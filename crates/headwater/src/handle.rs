@@ -1,0 +1,109 @@
+use std::{fmt, sync::Arc};
+
+use headwater_core::{ApplyError, CloseReason, Key, Snapshot, Version, Watch};
+use headwater_doc::Patch;
+
+use crate::{
+    engine::Engine,
+    subscription::{Closed, SubscribeError, SubscribeOptions, Subscription},
+};
+
+/// A document that was looked up once: one incarnation of it, which ends when it is removed.
+///
+/// A version that somebody has read already is read through it without a lock.
+#[derive(Clone)]
+pub struct DocHandle {
+    engine: Engine,
+    key: Key,
+    watch: Arc<Watch>,
+}
+
+impl Engine {
+    /// Looks a document up; `None` if it is not there.
+    #[must_use]
+    pub fn handle(&self, key: &Key) -> Option<DocHandle> {
+        let watch = self.0.shard(key).read().watch(key)?;
+        Some(DocHandle {
+            engine: self.clone(),
+            key: key.clone(),
+            watch,
+        })
+    }
+}
+
+impl DocHandle {
+    /// The document's key.
+    #[must_use]
+    pub const fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The newest version: without a lock if somebody has read it since it was made, at the price of a
+    /// reference count.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] once the document was removed.
+    pub fn read(&self) -> Result<Snapshot, Closed> {
+        if let Some(snapshot) = self.watch.published() {
+            self.watch.touch(self.engine.now());
+            return Ok(snapshot);
+        }
+        self.open()?;
+        let snapshot = self.engine.get(&self.key);
+        // It may have been removed since, and another made in its place.
+        snapshot
+            .filter(|snapshot| snapshot.position.epoch == self.watch.epoch())
+            .ok_or_else(|| self.closed())
+    }
+
+    /// The number of the newest version. Takes no lock.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] once the document was removed.
+    pub fn version(&self) -> Result<Version, Closed> {
+        self.open()?;
+        Ok(self.watch.head())
+    }
+
+    /// Applies a batch of the host's own, see [`Engine::apply`].
+    ///
+    /// # Errors
+    ///
+    /// [`ApplyError`]; [`ApplyError::NoSuchDocument`] once the document was removed.
+    pub fn apply(&self, patch: impl Into<Arc<Patch>>) -> Result<Version, ApplyError> {
+        self.open().map_err(|_| ApplyError::NoSuchDocument)?;
+        self.engine.apply(&self.key, patch)
+    }
+
+    /// Follows the document, see [`Engine::subscribe`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::subscribe`].
+    pub fn subscribe(&self, options: SubscribeOptions) -> Result<Subscription, SubscribeError> {
+        self.open().map_err(|_| SubscribeError::NoSuchDocument)?;
+        self.engine.subscribe(&self.key, options)
+    }
+
+    fn open(&self) -> Result<(), Closed> {
+        match self.watch.closed() {
+            Some(reason) => Err(Closed(reason)),
+            None => Ok(()),
+        }
+    }
+
+    fn closed(&self) -> Closed {
+        Closed(self.watch.closed().unwrap_or(CloseReason::Removed))
+    }
+}
+
+impl fmt::Debug for DocHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DocHandle")
+            .field("key", &self.key)
+            .field("epoch", &self.watch.epoch())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,329 @@
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use headwater_core::{Busy, Outcome, Refusal, Submission};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+use crate::engine::{Engine, Inner, Tallies};
+
+/// What may wait in a shard's queue, and how much of it is worked off at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueBounds {
+    /// What may wait in each shard's queue, in KiB of the batches' text; each counts as one at least, so
+    /// it bounds their number, too. At least 1. Default 4,096.
+    pub kib: u32,
+    /// Most batches that are decided under one hold of the shard's lock. At least 1. Default 256: more
+    /// spares nothing, since taking the lock costs less than one batch.
+    pub round_batches: usize,
+    /// How long such a round may last before others get their turn. Default 500 µs: what a reader waits
+    /// at most.
+    pub round: Duration,
+}
+
+impl Default for QueueBounds {
+    fn default() -> Self {
+        Self {
+            kib: 4_096,
+            round_batches: 256,
+            round: Duration::from_micros(500),
+        }
+    }
+}
+
+/// The batches that wait for one shard.
+pub(crate) struct Queue {
+    bounds: QueueBounds,
+    jobs: Mutex<Jobs>,
+    /// Held while a round is decided, so that rounds keep the order of the batches, and who finds nothing
+    /// waiting under it knows that none will be put back.
+    deciding: Mutex<()>,
+    /// A permit for each KiB that there is room for.
+    room: Semaphore,
+    news: Notify,
+}
+
+#[derive(Default)]
+struct Jobs {
+    waiting: VecDeque<Job>,
+    /// Whether nothing more is taken.
+    closed: bool,
+}
+
+struct Job {
+    batch: Submission,
+    permits: u32,
+    /// What the memory budget is charged while it waits.
+    bytes: u64,
+    reply: oneshot::Sender<Outcome>,
+}
+
+/// A batch that waits in a queue; becomes its outcome.
+///
+/// Dropping it forgets the outcome, not the batch, which is decided all the same and answered in its lane.
+#[derive(Debug)]
+#[must_use = "the outcome says whether the batch was taken"]
+pub struct Queued(oneshot::Receiver<Outcome>);
+
+impl Queue {
+    pub(crate) fn new(bounds: QueueBounds) -> Self {
+        Self {
+            bounds,
+            jobs: Mutex::default(),
+            deciding: Mutex::default(),
+            room: Semaphore::new(bounds.kib as usize),
+            news: Notify::new(),
+        }
+    }
+
+    /// How many batches wait.
+    pub(crate) fn len(&self) -> usize {
+        self.jobs.lock().waiting.len()
+    }
+
+    /// Waits until there is something to work off.
+    pub(crate) async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// Takes nothing more; what waits is still to be worked off.
+    pub(crate) fn close(&self) {
+        self.room.close();
+        self.jobs.lock().closed = true;
+    }
+
+    /// What a batch takes of the room: never more than there is.
+    fn permits(&self, batch: &Submission) -> u32 {
+        let kib = u32::try_from(batch.patch.written_bytes() >> 10).unwrap_or(u32::MAX);
+        kib.clamp(1, self.bounds.kib)
+    }
+
+    /// Adds a batch that there is room for; gives it back if the queue was closed meanwhile.
+    fn push(&self, job: Job) -> Option<Job> {
+        let mut jobs = self.jobs.lock();
+        if jobs.closed {
+            return Some(job);
+        }
+        jobs.waiting.push_back(job);
+        drop(jobs);
+        self.news.notify_one();
+        None
+    }
+}
+
+/// A batch in a queue takes this beside its patch: its place, and the way for its outcome.
+const JOB_BYTES: u64 = 256;
+
+impl Engine {
+    /// Takes a batch through its shard's queue, which spares each batch a lock of its own where many
+    /// threads hand in to few shards. Waits for room in the queue, and for the outcome.
+    ///
+    /// The queues are worked off by the tasks of `start`, or by [`tick`](Self::tick). Dropped before there
+    /// was room, nothing was handed in; dropped later, the batch is decided all the same.
+    pub async fn submit_queued(&self, batch: Submission) -> Outcome {
+        let queue = self.0.queue(&batch);
+        let permits = queue.permits(&batch);
+        match queue.room.acquire_many(permits).await {
+            Ok(room) => room.forget(),
+            Err(_closed) => return self.0.turn_away(Busy::ShuttingDown),
+        }
+        match self.0.put(queue, batch, permits) {
+            Ok(queued) => queued.outcome().await,
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Puts a batch into its shard's queue if there is room.
+    ///
+    /// # Errors
+    ///
+    /// The outcome, a [`Refusal::Retry`](crate::Refusal::Retry), if there is none or the engine is
+    /// shutting down.
+    pub fn enqueue(&self, batch: Submission) -> Result<Queued, Outcome> {
+        let queue = self.0.queue(&batch);
+        let permits = queue.permits(&batch);
+        match queue.room.try_acquire_many(permits) {
+            Ok(room) => room.forget(),
+            Err(_) if queue.room.is_closed() => return Err(self.0.turn_away(Busy::ShuttingDown)),
+            Err(_) => return Err(self.0.turn_away(Busy::Queue)),
+        }
+        self.0.put(queue, batch, permits)
+    }
+}
+
+impl Queued {
+    /// Waits for the outcome. Cancel-safe.
+    pub async fn outcome(self) -> Outcome {
+        // The engine is gone, with all that it held.
+        self.0
+            .await
+            .unwrap_or(Outcome::Refused(Busy::ShuttingDown.retry()))
+    }
+
+    /// The outcome, if the batch was looked at already.
+    #[must_use]
+    pub fn try_outcome(&mut self) -> Option<Outcome> {
+        self.0.try_recv().ok()
+    }
+}
+
+impl Inner {
+    fn queue(&self, batch: &Submission) -> &Queue {
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "a route leads to one of the shards, and each has a queue"
+        )]
+        &self.queues[self.route.shard(&batch.key)]
+    }
+
+    /// Puts a batch that holds its permits into a queue.
+    fn put(&self, queue: &Queue, batch: Submission, permits: u32) -> Result<Queued, Outcome> {
+        let bytes = batch.patch.heap_bytes() + JOB_BYTES;
+        let budget = &self.shared.budget;
+        let has_room = budget.reserve(bytes) || self.relieve() && budget.reserve(bytes);
+        if !has_room {
+            queue.room.add_permits(permits as usize);
+            return Err(self.turn_away(Busy::Memory));
+        }
+        self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let (reply, outcome) = oneshot::channel();
+        let job = Job {
+            batch,
+            permits,
+            bytes,
+            reply,
+        };
+        match queue.push(job) {
+            None => Ok(Queued(outcome)),
+            Some(job) => {
+                self.take_out(queue, &job);
+                Err(self.turn_away(Busy::ShuttingDown))
+            }
+        }
+    }
+
+    /// Gives back what a batch has taken in its queue.
+    fn take_out(&self, queue: &Queue, job: &Job) {
+        queue.room.add_permits(job.permits as usize);
+        self.queued_bytes.fetch_sub(job.bytes, Ordering::Relaxed);
+        self.shared.budget.release(job.bytes);
+    }
+
+    /// Works off all that waits in all queues now.
+    pub(crate) fn work_off_queues(&self) {
+        for queue in &self.queues {
+            let mut left = queue.len();
+            while left > 0 {
+                let done = self.work_off_round(queue);
+                left = left.saturating_sub(done.max(1));
+            }
+        }
+    }
+
+    /// Decides what waits in a queue, as far as one round goes; how many batches that were.
+    pub(crate) fn work_off_round(&self, queue: &Queue) -> usize {
+        let deciding = queue.deciding.lock();
+        let mut round = Round {
+            jobs: VecDeque::new(),
+            queue,
+        };
+        {
+            let waiting = &mut queue.jobs.lock().waiting;
+            let count = waiting.len().min(queue.bounds.round_batches);
+            round.jobs.extend(waiting.drain(..count));
+        }
+        let Some(first) = round.jobs.front() else {
+            return 0;
+        };
+        Tallies::count(&self.tallies.rounds);
+        let key = first.batch.key.clone();
+        let start = Instant::now();
+        let mut replies = Vec::with_capacity(round.jobs.len());
+        let mut again = None;
+        let sessions = self.sessions.read();
+        let mut shard = self.shard(&key).write();
+        while let Some(job) = round.jobs.front() {
+            // One that has to be inflated first is left to the way that does so off the lock.
+            if shard.cold(&job.batch.key).is_some() {
+                again = round.jobs.pop_front();
+                break;
+            }
+            let outcome = if self.closed.load(Ordering::Relaxed) {
+                self.turn_away(Busy::ShuttingDown)
+            } else {
+                shard.submit(self.now(), &sessions, &job.batch)
+            };
+            if matches!(
+                outcome,
+                Outcome::Refused(Refusal::Retry {
+                    cause: Busy::Memory,
+                    ..
+                })
+            ) {
+                // So is one that others have to make room for first.
+                shard.take_back_refusal();
+                again = round.jobs.pop_front();
+                break;
+            }
+            if let Some(job) = round.jobs.pop_front() {
+                replies.push((job, outcome));
+            }
+            if start.elapsed() >= queue.bounds.round {
+                break;
+            }
+        }
+        let mut more = shard.has_turn();
+        let effects = shard.effects();
+        drop(shard);
+        drop(sessions);
+        // What was not decided goes back before anyone is told, who may do anything.
+        drop(round);
+        drop(deciding);
+        let mut done = replies.len();
+        for (job, outcome) in replies {
+            self.answer(queue, job, outcome);
+        }
+        if let Some(job) = again {
+            done += 1;
+            let outcome = self.submit(&job.batch);
+            self.answer(queue, job, outcome);
+        }
+        self.tell(effects);
+        while more {
+            let mut shard = self.shard(&key).write();
+            shard.turn(self.now());
+            more = shard.has_turn();
+            self.finish(shard);
+        }
+        done
+    }
+
+    fn answer(&self, queue: &Queue, job: Job, outcome: Outcome) {
+        self.take_out(queue, &job);
+        // Nobody may be waiting any more; the lane remembers.
+        self.outside(|| drop(job.reply.send(outcome)));
+    }
+}
+
+/// The batches of one round. Those that were not decided, because time ran out or something panicked, go
+/// back to where they were.
+struct Round<'a> {
+    jobs: VecDeque<Job>,
+    queue: &'a Queue,
+}
+
+impl Drop for Round<'_> {
+    fn drop(&mut self) {
+        if self.jobs.is_empty() {
+            return;
+        }
+        let waiting = &mut self.queue.jobs.lock().waiting;
+        self.jobs.append(waiting);
+        mem::swap(waiting, &mut self.jobs);
+        self.queue.news.notify_one();
+    }
+}

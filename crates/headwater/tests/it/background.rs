@@ -1,0 +1,307 @@
+//! The engine's own tasks, on tokio. P8: none outlives its shutdown.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use headwater::{
+    Busy, Cause, ColdBounds, Engine, Event, Outcome, QueueBounds, Refusal, ReorderBounds, Seq,
+    StartError,
+};
+use tokio::{
+    runtime::{self, Runtime},
+    task::{JoinSet, yield_now},
+    time::{sleep, timeout},
+};
+
+use crate::{
+    fixture::{append, builder, counts, engine, hold, json, key, room, rooms},
+    futures::{Trap, poll},
+};
+
+/// More than anything here takes.
+const LONG: Duration = Duration::from_secs(20);
+
+fn two_threads() -> Runtime {
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build();
+    runtime.unwrap()
+}
+
+fn one_thread() -> Runtime {
+    runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+}
+
+/// Waits until something is so.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < LONG, "{what}");
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[test]
+fn an_engine_is_started_once_on_a_runtime_and_not_again_after_its_shutdown() {
+    let engine = builder().shards(4).build().unwrap();
+    assert_eq!(engine.start(), Err(StartError::NoRuntime));
+    assert_eq!(engine.tasks(), 0);
+    for runtime in [one_thread(), two_threads()] {
+        runtime.block_on(async {
+            let engine = builder().shards(4).build().unwrap();
+            assert_eq!(engine.start(), Ok(()));
+            assert_eq!(engine.clone().start(), Err(StartError::Started));
+            // One for each queue, one that ticks, one that compresses and what it waits for.
+            assert!((6..=7).contains(&engine.tasks()), "{}", engine.tasks());
+            for _ in 0..2 {
+                let report = engine.shutdown(LONG).await;
+                assert_eq!((report.left, report.aborted, engine.tasks()), (0, 0, 0));
+                assert_eq!(engine.start(), Err(StartError::ShutDown));
+            }
+        });
+    }
+    assert_eq!(
+        StartError::NoRuntime.to_string(),
+        "not on a tokio runtime with time enabled"
+    );
+}
+
+#[test]
+fn an_engine_that_was_never_started_is_shut_down_all_the_same() {
+    one_thread().block_on(async {
+        let engine = engine();
+        let room = room(&engine, "room");
+        let session = engine.open_session().unwrap();
+        hold(&session, &room, [2, 4]);
+        let mut queued = engine
+            .enqueue(session.batch(&room, Seq(1), append(1)))
+            .unwrap();
+        let report = engine.shutdown(Duration::ZERO).await;
+        assert_eq!((report.drained, report.given_up), (1, 1));
+        assert_eq!((report.left, report.aborted), (0, 0));
+        assert_eq!(queued.try_outcome(), Some(crate::fixture::applied(1)));
+        let status = session.status(&room);
+        assert_eq!((status.decided, status.held), (Seq(2), 0));
+        assert_eq!(status.report.unwrap().cause, Cause::ShutDown);
+    });
+}
+
+/// P4 and P8.
+#[test]
+fn a_hundred_shutdowns_under_load_leave_no_task_and_no_batch_without_an_answer() {
+    let runtime = two_threads();
+    for round in 0..100_u64 {
+        runtime.block_on(shutdown_under_load(round));
+    }
+}
+
+async fn shutdown_under_load(round: u64) {
+    let bounds = QueueBounds {
+        kib: 8,
+        round_batches: 4,
+        round: Duration::ZERO,
+    };
+    let engine = builder().shards(4).queue(bounds).build().unwrap();
+    engine.start().unwrap();
+    let rooms = Arc::new(rooms(&engine));
+    let answered = Arc::new(AtomicUsize::new(0));
+    let mut clients = JoinSet::new();
+    for number in 0..6_usize {
+        let (engine, rooms, answered) = (engine.clone(), Arc::clone(&rooms), Arc::clone(&answered));
+        clients.spawn(async move {
+            let session = engine.open_session().unwrap();
+            let room = &rooms[number];
+            let mut handed_in = 0_u64;
+            let mut applied = 0;
+            for seq in 1.. {
+                // Some are lost on the way, so that others are held.
+                if seq % 16 == 7 {
+                    continue;
+                }
+                let batch = session.batch(room, Seq(seq), append(seq));
+                handed_in += 1;
+                let outcome = if number % 2 == 0 {
+                    engine.submit_queued(batch).await
+                } else {
+                    yield_now().await;
+                    engine.submit(&batch)
+                };
+                answered.fetch_add(1, Ordering::Relaxed);
+                match outcome {
+                    Outcome::Applied { .. } => applied += 1,
+                    Outcome::Held { .. } | Outcome::Refused(Refusal::Gap { .. }) => {}
+                    Outcome::Refused(Refusal::Retry { cause, .. }) => {
+                        assert_eq!(cause, Busy::ShuttingDown);
+                        let again = engine.submit(&session.batch(room, Seq(seq), append(seq)));
+                        assert_eq!(again, Outcome::Refused(cause.retry()));
+                        return (handed_in + 1, applied);
+                    }
+                    outcome => panic!("{outcome:?}"),
+                }
+            }
+            unreachable!("seqs do not end")
+        });
+    }
+    let some = usize::try_from(round).unwrap();
+    until("some answers", || answered.load(Ordering::Relaxed) >= some).await;
+    let report = engine.shutdown(LONG).await;
+    assert_eq!(
+        (report.left, report.aborted, engine.tasks()),
+        (0, 0, 0),
+        "{round}"
+    );
+    assert!(report.took < LONG);
+    let (mut handed_in, mut applied) = (0, 0);
+    let ends = timeout(LONG, clients.join_all()).await;
+    for (more, of_them) in ends.expect("everybody gets an answer") {
+        handed_in += more;
+        applied += of_them;
+    }
+    let counts = counts(&engine);
+    assert_eq!(
+        (counts.received, counts.applied, counts.held),
+        (handed_in, applied, 0),
+        "{round}"
+    );
+    assert_eq!(engine.next_deadline(), None);
+    assert_eq!(engine.stats().queued, 0);
+}
+
+#[test]
+fn the_tasks_end_when_all_handles_of_the_engine_are_gone() {
+    two_threads().block_on(async {
+        let metrics = runtime::Handle::current().metrics();
+        let before = metrics.num_alive_tasks();
+        let engine = builder().shards(8).build().unwrap();
+        engine.start().unwrap();
+        let handle = engine.handle(&room(&engine, "room")).unwrap();
+        assert!(metrics.num_alive_tasks() >= before + 10);
+        drop(engine);
+        sleep(Duration::from_millis(20)).await;
+        assert!(
+            metrics.num_alive_tasks() >= before + 10,
+            "a handle is an engine, too"
+        );
+        drop(handle);
+        until("no task", || metrics.num_alive_tasks() == before).await;
+    });
+}
+
+/// P4: deadlines pass without anybody's call.
+#[test]
+fn the_ticking_task_reports_what_has_waited_too_long() {
+    two_threads().block_on(async {
+        let bounds = ReorderBounds {
+            gap_deadline: Duration::from_millis(20),
+            ..ReorderBounds::default()
+        };
+        let engine = builder().reorder(bounds).build().unwrap();
+        let room = room(&engine, "room");
+        let session = engine.open_session().unwrap();
+        engine.start().unwrap();
+        let waits = session.late();
+        hold(&session, &room, [2]);
+        // Whoever asks too late for the news finds it in the status.
+        let news = timeout(Duration::from_secs(1), waits).await;
+        if let Ok(news) = news {
+            assert_eq!(news.unwrap().0, room);
+        }
+        until("a report", || session.status(&room).report.is_some()).await;
+        let status = session.status(&room);
+        assert_eq!(status.report.unwrap().cause, Cause::Deadline);
+        assert_eq!((status.held, counts(&engine).told), (0, 1));
+        let _report = engine.shutdown(LONG).await;
+    });
+}
+
+#[test]
+fn the_ticking_task_ends_sessions_and_goes_on_from_the_time_that_was_told_before() {
+    two_threads().block_on(async {
+        let timeout = Duration::from_millis(30);
+        let engine = builder().session_timeout(timeout).build().unwrap();
+        engine.tick(crate::fixture::seconds(1_000));
+        let session = engine.open_session().unwrap();
+        engine.start().unwrap();
+        let event = tokio::time::timeout(LONG, engine.event()).await.unwrap();
+        assert_eq!(event, Event::SessionExpired(session.id()));
+        assert!(engine.now() >= crate::fixture::seconds(1_000) + timeout);
+        assert!(session.late().await.is_none());
+        let _report = engine.shutdown(LONG).await;
+    });
+}
+
+#[test]
+fn the_compressing_task_compresses_what_nobody_uses() {
+    two_threads().block_on(async {
+        let cold = ColdBounds {
+            bytes_min: 1 << 10,
+            idle: Duration::ZERO,
+        };
+        let engine = builder().cold(cold).build().unwrap();
+        let halls: Vec<_> = (0..10)
+            .map(|number| key(&format!("hall/{number}")))
+            .collect();
+        for hall in &halls {
+            engine
+                .create(hall, json(&format!(r#"["{}"]"#, "word ".repeat(2_000))))
+                .unwrap();
+        }
+        engine.start().unwrap();
+        until("all are cold", || engine.stats().documents_frozen == 10).await;
+        for hall in &halls {
+            assert!(engine.try_get(hall).is_err());
+        }
+        assert!(engine.get(&halls[0]).is_some());
+        let report = engine.shutdown(LONG).await;
+        assert_eq!((report.left, engine.tasks()), (0, 0));
+    });
+}
+
+/// The panic of a waker in the task of a queue is counted, and the queue goes on.
+#[test]
+fn a_waker_that_panics_in_a_task_does_not_stop_it() {
+    two_threads().block_on(async {
+        let engine = builder().shards(1).build().unwrap();
+        let room = room(&engine, "room");
+        let session = engine.open_session().unwrap();
+        let mut trapped = Box::pin(engine.submit_queued(session.batch(&room, Seq(1), append(1))));
+        let trap = Waker::from(Arc::new(Trap));
+        assert!(poll(trapped.as_mut(), &trap).is_pending());
+        let second = engine
+            .enqueue(session.batch(&room, Seq(2), append(2)))
+            .unwrap();
+        engine.start().unwrap();
+        let outcome = timeout(LONG, second.outcome()).await.unwrap();
+        assert_eq!(outcome, crate::fixture::applied(2));
+        assert_eq!(engine.stats().task_panics, 1);
+        let batch = session.batch(&room, Seq(3), append(3));
+        let third = timeout(LONG, engine.submit_queued(batch)).await.unwrap();
+        assert_eq!(third, crate::fixture::applied(3));
+        let report = engine.shutdown(LONG).await;
+        assert_eq!((report.left, report.aborted), (0, 0));
+    });
+}
+
+/// A queue of batches that are held open by nobody: the engine, not the future, owns what it accepted.
+#[test]
+fn an_engine_that_is_dropped_answers_who_still_waits() {
+    let engine: Engine = engine();
+    let room = room(&engine, "room");
+    let session = engine.open_session().unwrap();
+    let queued = engine
+        .enqueue(session.batch(&room, Seq(1), append(1)))
+        .unwrap();
+    drop((engine, session));
+    let outcome = crate::futures::now_or_never(queued.outcome());
+    assert_eq!(outcome, Some(Outcome::Refused(Busy::ShuttingDown.retry())));
+}

@@ -1,0 +1,214 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Wake, Waker},
+};
+
+use headwater_core::{
+    Body, Cursor, Encoded, Epoch, Frame, Key, Mode, Next, Replica, Shard, SnapshotReason, Time,
+    Version, Watch,
+};
+use headwater_doc::{Extensions, Limits, Patch, Pointer};
+use headwater_fuzz::{Bytes, read};
+
+use super::Host;
+
+/// A subscriber with what it has received.
+pub(crate) struct Follower {
+    key: Key,
+    cursor: Cursor,
+    /// Whether its frames come from those that all subscribers share.
+    shares: bool,
+    replica: Replica,
+    asleep: Option<Sleep>,
+}
+
+/// Waits for the next change.
+struct Sleep {
+    watch: Arc<Watch>,
+    number: u64,
+    woken: Arc<Flag>,
+}
+
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Subscribers at a time.
+const FOLLOWERS_MAX: usize = 8;
+
+impl Host {
+    pub(super) fn subscribe(&mut self, key: Key, bytes: &mut Bytes<'_>) {
+        if self.followers.len() == FOLLOWERS_MAX {
+            return;
+        }
+        let mode = match bytes.below(2) {
+            0 => Mode::EveryCommit,
+            _ => Mode::Latest,
+        };
+        let extensions = Extensions {
+            increment: bytes.below(2) == 0,
+            splice: bytes.below(2) == 0,
+        };
+        let head = self.shard.snapshot(self.now, &key);
+        let path = match (bytes.below(2), head) {
+            (1, Some(head)) => bytes.pointer(&head.root),
+            _ => Pointer::root(),
+        };
+        self.followers.push(Follower {
+            key,
+            cursor: Cursor {
+                mode,
+                extensions,
+                path,
+                ..Cursor::default()
+            },
+            shares: bytes.below(2) == 1,
+            replica: Replica::new(),
+            asleep: None,
+        });
+    }
+
+    pub(super) fn poll(&mut self, bytes: &mut Bytes<'_>) {
+        let chosen = bytes.below(self.followers.len().max(1));
+        let most = 1 + bytes.below(4);
+        if let Some(follower) = self.followers.get_mut(chosen) {
+            let at_head = follower.follow(&self.shard, self.now, most);
+            if at_head && bytes.below(4) == 0 {
+                follower.sleep(&self.shard);
+            }
+        }
+    }
+}
+
+impl Follower {
+    /// Takes up to `most` steps, and checks what it has where it has caught up; whether it has.
+    pub(crate) fn follow(&mut self, shard: &Shard, now: Time, most: usize) -> bool {
+        self.wake_up();
+        for _ in 0..most {
+            let Some(next) = shard.next(now, &self.key, &self.cursor) else {
+                return false;
+            };
+            if let Next::Current(version) = next {
+                self.cursor.advance(None, version);
+                let head = shard.snapshot(now, &self.key);
+                let head = head.expect("there is something to follow");
+                assert_eq!(version, head.position.version);
+                let there = self.cursor.path.resolve(&head.root);
+                assert_eq!(self.replica.is_present(), there.is_some());
+                assert!(there.is_none_or(|there| self.replica.root().identical(there)));
+                return true;
+            }
+            let epoch = shard.epoch(&self.key).expect("the document is there");
+            let encoded = match next.key(&self.cursor, 0).filter(|_| self.shares) {
+                Some(key) => {
+                    let watch = shard.watch(&self.key).expect("the document is there");
+                    watch.frames.get(key, || encode(next))
+                }
+                None => encode(next),
+            };
+            let frame = decode(epoch, &encoded, self.cursor.extensions);
+            if let Some(frame) = &frame {
+                let applied = self.replica.apply(frame);
+                applied.expect("a frame fits where the ones before it have led");
+            }
+            let position = frame.map(|frame| frame.position());
+            self.cursor.advance(position, encoded.version);
+        }
+        false
+    }
+
+    fn sleep(&mut self, shard: &Shard) {
+        if let Some(watch) = shard.watch(&self.key) {
+            let (number, woken) = (watch.join(), Arc::default());
+            let waker = Waker::from(Arc::clone(&woken));
+            watch.sleep(number, &self.cursor.path, &waker);
+            self.asleep = Some(Sleep {
+                watch,
+                number,
+                woken,
+            });
+        }
+    }
+
+    fn wake_up(&mut self) {
+        if let Some(Sleep { watch, number, .. }) = self.asleep.take() {
+            watch.leave(number, &self.cursor.path);
+        }
+    }
+
+    /// Nobody sleeps through what concerns it. A version in which nothing changed wakes nobody.
+    pub(crate) fn check_sleep(&self, shard: &Shard, now: Time) {
+        let Some(Sleep { watch, woken, .. }) = &self.asleep else {
+            return;
+        };
+        let there = shard.epoch(&self.key) == Some(watch.epoch());
+        assert_eq!(there, watch.closed().is_none());
+        let next = shard.next(now, &self.key, &self.cursor);
+        let is_current = matches!(next, Some(Next::Current(_)));
+        let from = self.cursor.unchanged_to.next();
+        let changes = (from.0..=watch.head().0).any(|version| {
+            let commit = shard.commit(&self.key, Version(version));
+            commit.is_none_or(|commit| !commit.touched.is_empty())
+        });
+        if !there || !is_current && changes {
+            assert!(
+                woken.0.load(Ordering::Relaxed),
+                "slept through {next:?} at {:?} of {}",
+                self.cursor,
+                self.key
+            );
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.wake_up();
+    }
+}
+
+/// A frame as text: the version that it starts from, or what else it is, and what it carries.
+fn encode(next: Next) -> Encoded {
+    let step = next.finish();
+    let text = step.frame.map(|frame| match &frame.body {
+        Body::Patch { from, patch } => format!("{from} {patch}"),
+        Body::Snapshot { root, .. } => format!("snapshot {root}"),
+        Body::Absent => "absent ".to_owned(),
+    });
+    Encoded {
+        bytes: text.map(|text| text.into_bytes().into()),
+        version: step.version,
+    }
+}
+
+fn decode(epoch: Epoch, encoded: &Encoded, extensions: Extensions) -> Option<Frame> {
+    let text = str::from_utf8(encoded.bytes.as_deref()?).expect("frames are text");
+    let (kind, text) = text.split_once(' ').expect("a kind and what belongs to it");
+    let body = match kind {
+        "absent" => Body::Absent,
+        "snapshot" => Body::Snapshot {
+            root: read(text),
+            reason: SnapshotReason::Initial,
+        },
+        from => {
+            let patch = Patch::parse(text.as_bytes(), &Limits::NONE, extensions);
+            Body::Patch {
+                from: Version(from.parse().expect("a version")),
+                patch: Arc::new(patch.expect("a patch that it can read")),
+            }
+        }
+    };
+    Some(Frame {
+        epoch,
+        to: encoded.version,
+        body,
+    })
+}

@@ -7,6 +7,7 @@ use std::{
 
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use headwater_doc::{Limits, Value};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     document::Snapshot,
@@ -21,6 +22,8 @@ pub(crate) struct Cold {
     /// Bytes of the text, so that it never inflates to more.
     text_bytes: usize,
     pub(crate) written_bytes: u64,
+    /// Held by whoever inflates it.
+    turn: Mutex<()>,
 }
 
 /// A large document that nobody has used for a while: the first half of compressing it, made under the
@@ -49,6 +52,13 @@ pub struct Thaw {
     pub(crate) cold: Arc<Cold>,
 }
 
+/// The right to inflate a document, which one has at a time.
+#[derive(Debug)]
+#[must_use]
+pub struct Turn<'a> {
+    _held: MutexGuard<'a, ()>,
+}
+
 /// An inflated document, for [`Shard::thaw`](crate::Shard::thaw).
 #[derive(Debug)]
 pub struct Thawed {
@@ -74,6 +84,15 @@ impl Freeze {
 }
 
 impl Thaw {
+    /// Waits until nobody else inflates the document. Look whether it is still cold after this, and let go
+    /// of it once the inflated form is in its place: all who want it then share the time and the memory
+    /// that one takes.
+    pub fn turn(&self) -> Turn<'_> {
+        Turn {
+            _held: self.cold.turn.lock(),
+        }
+    }
+
     /// Inflates the document; O(its size).
     #[must_use]
     pub fn run(self) -> Thawed {
@@ -98,6 +117,7 @@ impl Cold {
             bytes: out.encoder.finish().unwrap_or_default().into_boxed_slice(),
             text_bytes: out.bytes,
             written_bytes: root.written_bytes(),
+            turn: Mutex::default(),
         }
     }
 

@@ -341,8 +341,8 @@ impl Document {
         self.settle();
     }
 
-    /// Lets go of the older half of the history; whether there was any.
-    pub(crate) fn relieve_history(&mut self) -> bool {
+    /// Lets go of the older half of the history; how many commits that were.
+    pub(crate) fn relieve_history(&mut self) -> usize {
         let half = self.history.len().div_ceil(2);
         for _ in 0..half {
             let Some(gone) = self.history.pop() else {
@@ -355,7 +355,7 @@ impl Document {
             }
         }
         self.settle();
-        half > 0
+        half
     }
 
     /// Frees what only versions kept that nobody holds any more.

@@ -35,7 +35,7 @@ mod watch;
 pub use crate::{
     admit::{Admission, Admit},
     budget::{Budget, Memory},
-    cold::{Freeze, Frozen, Thaw, Thawed},
+    cold::{Freeze, Frozen, Thaw, Thawed, Turn},
     config::{ColdBounds, DocumentOptions, ShardConfig, Shared},
     counts::Counts,
     document::{Rewind, Snapshot, Staged, Versioned},

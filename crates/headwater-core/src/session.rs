@@ -1,11 +1,15 @@
 use std::{
     collections::BTreeMap,
     ops::Bound,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use crate::{
+    budget::Budget,
     id::{Attachment, Incarnation, SessionId},
     submission::Refusal,
     time::Time,
@@ -17,6 +21,7 @@ use crate::{
 /// since its lanes would start again and apply what was applied.
 #[derive(Debug)]
 pub struct Sessions {
+    budget: Arc<Budget>,
     incarnation: Incarnation,
     issued: u64,
     sessions_max: usize,
@@ -39,8 +44,9 @@ const LOOKED_AT_MAX: usize = 1_024;
 impl Sessions {
     /// An engine's sessions, none yet and never more than `sessions_max` at a time.
     #[must_use]
-    pub const fn new(incarnation: Incarnation, sessions_max: usize) -> Self {
+    pub fn new(incarnation: Incarnation, sessions_max: usize) -> Self {
         Self {
+            budget: Arc::new(Budget::new(u64::MAX)),
             incarnation,
             issued: 0,
             sessions_max,
@@ -49,13 +55,20 @@ impl Sessions {
         }
     }
 
+    /// Charges them to a memory budget.
+    #[must_use]
+    pub fn within(self, budget: Arc<Budget>) -> Self {
+        debug_assert!(self.open.is_empty(), "none is charged elsewhere");
+        Self { budget, ..self }
+    }
+
     /// Issues a session, with its first attachment.
     ///
     /// # Errors
     ///
-    /// [`TooManySessions`] if as many are open as there may be.
+    /// [`TooManySessions`] if as many are open as there may be, or as the memory budget has room for.
     pub fn open(&mut self, now: Time) -> Result<(SessionId, Attachment), TooManySessions> {
-        if self.open.len() >= self.sessions_max {
+        if self.open.len() >= self.sessions_max || !self.budget.reserve(SESSION_BYTES) {
             return Err(TooManySessions {
                 sessions_max: self.sessions_max,
             });
@@ -145,12 +158,17 @@ impl Sessions {
     /// Bytes that they take.
     #[must_use]
     pub fn heap_bytes(&self) -> u64 {
-        (self.open.len() * SESSION_BYTES) as u64
+        self.open.len() as u64 * SESSION_BYTES
     }
 
     /// Ends a session; whether it was open. The shards must be told to forget it.
     pub fn close(&mut self, session: SessionId) -> bool {
-        session.incarnation == self.incarnation && self.open.remove(&session.number).is_some()
+        let closed =
+            session.incarnation == self.incarnation && self.open.remove(&session.number).is_some();
+        if closed {
+            self.budget.release(SESSION_BYTES);
+        }
+        closed
     }
 
     /// Whether a session is open. That is no sign of life.
@@ -173,11 +191,12 @@ impl Sessions {
 }
 
 /// An entry of a B-tree of std, whose nodes are filled to two thirds in order of insertion.
-const SESSION_BYTES: usize = 48;
+const SESSION_BYTES: u64 = 48;
 
-/// As many sessions are open as there may be. Nobody's fault; one that ends makes room.
+/// As many sessions are open as there may be, or as the memory budget has room for. Nobody's fault; one
+/// that ends makes room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{sessions_max} sessions are open, which is the limit")]
+#[error("no room for another session; {sessions_max} is the limit")]
 pub struct TooManySessions {
     /// The limit.
     pub sessions_max: usize,

@@ -9,7 +9,7 @@ use std::{
     task::Waker,
 };
 
-use headwater_doc::{Operation, Patch};
+use headwater_doc::Patch;
 
 pub use self::host::{ApplyError, CreateError, StageError};
 use crate::{
@@ -112,34 +112,14 @@ struct HeldBatch {
 /// hundred of them at most; fewer would only mean more turns.
 const TURN_BATCHES_MAX: usize = 64;
 
-/// Bytes that a held batch takes beyond its operations: its places in the buffer's indexes.
-const HELD_BYTES: usize = 256;
-
-/// Bytes that an operation takes beyond its text, without its value.
-const HELD_OPERATION_BYTES: usize = 128;
-
-/// Bytes that a value takes beyond its text, about: as much as an empty container does. Text alone would
-/// let a batch of `[[],[],…]` take sixteen times what it is charged.
-const HELD_NODE_BYTES: usize = 48;
+/// Bytes that a held batch takes beyond its operations: the patch and its counts, and its places in the
+/// buffer's indexes, which are B-trees.
+const HELD_BYTES: u64 = 192;
 
 /// What a batch is charged while it is held.
 fn held_bytes(patch: &Patch) -> usize {
-    let nodes = |operation: &Operation| match operation {
-        Operation::Add { value, .. }
-        | Operation::Replace { value, .. }
-        | Operation::Test { value, .. }
-        | Operation::Splice { insert: value, .. } => {
-            usize::try_from(value.nodes()).unwrap_or(usize::MAX)
-        }
-        _ => 0,
-    };
-    let operations = patch.operations();
-    let nodes = operations.iter().map(nodes).fold(0, usize::saturating_add);
-    usize::try_from(patch.written_bytes())
-        .unwrap_or(usize::MAX)
-        .saturating_add(HELD_BYTES)
-        .saturating_add(operations.len().saturating_mul(HELD_OPERATION_BYTES))
-        .saturating_add(nodes.saturating_mul(HELD_NODE_BYTES))
+    let bytes = patch.heap_bytes().saturating_add(HELD_BYTES);
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 impl Shard {

@@ -5,7 +5,7 @@ use crate::{
     array::Array,
     limits::{LimitExceeded, Limits},
     number::Number,
-    patch::{Operation, Patch},
+    patch::{Operation, Operations, Patch},
     pointer::{Pointer, array_index},
     totals::Measure,
     trail::{Steps, Trail, child},
@@ -124,7 +124,7 @@ impl Patch {
             trail: Trail::new(),
             document,
             limits,
-            undo: Vec::with_capacity(self.operations().len()),
+            undo: Operations::with_capacity(self.operations().len()),
             touched: Vec::with_capacity(self.operations().len()),
             steps: Steps::new(),
         };
@@ -146,7 +146,7 @@ impl Patch {
         } = applier;
         undo.reverse();
         Ok(Applied {
-            inverse: Self::from(undo),
+            inverse: Self::of(undo),
             touched,
             copied_bytes: trail.copied_bytes,
         })
@@ -163,7 +163,7 @@ struct Applier<'a> {
     undoing: bool,
     limits: &'a Limits,
     /// What undoes the operations so far, the last first to be undone.
-    undo: Vec<Operation>,
+    undo: Operations,
     touched: Vec<Pointer>,
     /// The path that was resolved last, as positions in its containers.
     steps: Steps,
@@ -332,9 +332,6 @@ impl Applier<'_> {
                 path: from.clone(),
             };
             self.undo.truncate(self.undo.len() - 2);
-            if self.undoing {
-                return Ok(());
-            }
             self.undo.push(undo);
             self.trail.join(self.undo.len(), &steps);
         }
@@ -445,6 +442,9 @@ impl Applier<'_> {
 
     /// Notes a change that was made, and refuses it if the document has become too large.
     fn record(&mut self, undo: Operation, touched: Pointer) -> Result<(), Reason> {
+        if self.undoing {
+            return Ok(());
+        }
         self.undo.push(undo);
         if self.touched.last() != Some(&touched) {
             self.touched.push(touched);
@@ -471,14 +471,24 @@ impl Applier<'_> {
         self.undoing = true;
         let undo = mem::take(&mut self.undo);
         self.put_back(undo.len());
-        for (changes, operation) in undo.iter().enumerate().rev() {
-            let undone = self.apply(operation);
-            debug_assert!(
-                undone.is_ok(),
-                "an inverse applies to what it was made from"
-            );
+        for (changes, operation) in undo.into_iter().enumerate().rev() {
+            let undone = self.take_back(operation);
+            debug_assert!(undone, "an inverse applies to what it was made from");
             self.put_back(changes);
         }
+    }
+
+    /// Applies what undoes an operation.
+    fn take_back(&mut self, operation: Operation) -> bool {
+        // What most batches do is undone without what applying would note.
+        if let Operation::Replace { path, value } = operation {
+            let found = self.resolve(&path).is_ok();
+            if found {
+                self.put(value);
+            }
+            return found;
+        }
+        self.apply(&operation).is_ok()
     }
 
     /// Puts the nodes back that were copied after so many changes. What stands there is equal to them,

@@ -6,7 +6,7 @@ use crate::{
     chunked::{Chunk, Chunked, room, trim},
     dismantle::{RECURSION_MAX, dismantle},
     myers::Hunk,
-    node::Node,
+    node::{Node, extend_clones},
     totals::{Measure, Totals},
     value::{Repr, Value},
 };
@@ -85,10 +85,11 @@ impl<'a> Array<'a> {
         }
     }
 
-    /// The runs of elements that the two do not share in memory, ascending.
-    pub(crate) fn unshared(self, other: Self) -> Vec<Hunk> {
+    /// The runs of elements that the two do not share in memory, ascending. Bytes of the nodes below the
+    /// root that `other` does not share are added to `unshared`.
+    pub(crate) fn unshared(self, other: Self, unshared: &mut u64) -> Vec<Hunk> {
         match (self.0, other.0) {
-            (Form::Tree(left), Form::Tree(right)) => left.items.unshared(&right.items),
+            (Form::Tree(left), Form::Tree(right)) => left.items.unshared(&right.items, unshared),
             _ => vec![Hunk {
                 old: 0..self.len(),
                 new: 0..other.len(),
@@ -324,8 +325,16 @@ fn sum(values: &[Value]) -> Totals {
 }
 
 /// A leaf of the tree.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Items(Vec<Value>);
+
+impl Clone for Items {
+    fn clone(&self) -> Self {
+        let mut values = Vec::with_capacity(self.0.len());
+        extend_clones(&mut values, &self.0);
+        Self(values)
+    }
+}
 
 impl Chunk for Items {
     type Key = ();

@@ -1,14 +1,17 @@
+mod matches;
 #[cfg(test)]
 mod tests;
 
-use std::{hash::Hasher as _, mem, ops::Range};
+use std::ops::Range;
 
 use crate::{
+    apply::Applied,
     array::Array,
-    myers::{Hunk, hunks},
+    diff::matches::hunks,
+    myers::Hunk,
     object::Object,
-    patch::{Extensions, Operation, Patch},
-    pointer::Pointer,
+    patch::{Extensions, Operation, Operations, Patch},
+    pointer::{Pointer, push_escaped, push_index},
     text::Text,
     value::{Value, View},
 };
@@ -40,54 +43,156 @@ use crate::{
 /// ```
 #[must_use]
 pub fn diff(old: &Value, new: &Value, extensions: Extensions) -> Patch {
-    let mut differ = Differ {
-        extensions,
-        operations: Vec::new(),
-        open: vec![(Pointer::root(), old, new)],
-    };
-    while let Some((path, old, new)) = differ.open.pop() {
-        differ.compare(&path, old, new);
+    let differ = Differ::compared(old, new, extensions, None);
+    Patch::of(differ.operations)
+}
+
+impl Patch {
+    /// Makes the patch that [`diff()`] makes, and with it what applying it to `old` would yield while
+    /// somebody else holds that: for who has both values already, and puts `new` in the place of `old`
+    /// without going the way from one to the other a second time.
+    ///
+    /// The inverse leads from `new` back to `old`. [`Applied::copied_bytes`] are those of the nodes of
+    /// `old` that `new` does not share, but for what went to the inverse. No limit is checked:
+    /// [`Limits::check`](crate::Limits::check) does so for `new`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use headwater_doc::{Extensions, Patch, Value};
+    ///
+    /// let old: Value = r#"{"hp": 10, "items": ["rope"]}"#.parse()?;
+    /// let new: Value = r#"{"hp": 7, "items": ["rope", "lamp"]}"#.parse()?;
+    /// let (patch, applied) = Patch::between(&old, &new, Extensions::NONE);
+    /// assert_eq!(
+    ///     patch.to_string(),
+    ///     r#"[{"op":"replace","path":"/hp","value":7},{"op":"add","path":"/items/1","value":"lamp"}]"#
+    /// );
+    /// assert_eq!(
+    ///     applied.inverse.to_string(),
+    ///     r#"[{"op":"remove","path":"/items/1"},{"op":"replace","path":"/hp","value":10}]"#
+    /// );
+    /// assert_eq!(applied.touched, ["/hp".parse()?, "/items".parse()?]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn between(old: &Value, new: &Value, extensions: Extensions) -> (Self, Applied) {
+        let differ = Differ::compared(old, new, extensions, Some(Back::default()));
+        let Back { mut undo, touched } = differ.back.unwrap_or_default();
+        undo.reverse();
+        let applied = Applied {
+            inverse: Self::of(undo),
+            touched,
+            copied_bytes: differ.copied_bytes,
+        };
+        (Self::of(differ.operations), applied)
     }
-    Patch::from(differ.operations)
 }
 
 struct Differ<'a> {
     extensions: Extensions,
-    operations: Vec<Operation>,
+    operations: Operations,
+    /// The way back, if it is asked for.
+    back: Option<Back>,
+    /// Bytes of the old nodes that the new value does not share.
+    copied_bytes: u64,
+    /// The path of the pair that is compared. One text for all, since few pairs lead to an operation.
+    path: String,
     /// Pairs still to be compared; a list, since the depth is the input's. They lie in separate parts
-    /// of the tree, and each path holds once all operations before it are applied.
-    open: Vec<(Pointer, &'a Value, &'a Value)>,
+    /// of the tree, and the path of each holds once all operations before it are applied.
+    open: Vec<Pair<'a>>,
+}
+
+/// What applying the operations would yield.
+#[derive(Default)]
+struct Back {
+    /// What undoes the operations so far, the last first to be undone.
+    undo: Operations,
+    touched: Vec<Pointer>,
+}
+
+struct Pair<'a> {
+    /// Bytes of the path of the container around.
+    ///
+    /// Invariant: the path has that container's text in them when the pair's turn comes. Pairs are taken
+    /// last in, first out, so that only what is inside the container came between.
+    around: usize,
+    step: Step<'a>,
+    old: &'a Value,
+    new: &'a Value,
+}
+
+/// The last segment of a path.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Root,
+    Member(&'a str),
+    Element(usize),
 }
 
 impl<'a> Differ<'a> {
-    fn compare(&mut self, path: &Pointer, old: &'a Value, new: &'a Value) {
+    fn compared(
+        old: &'a Value,
+        new: &'a Value,
+        extensions: Extensions,
+        back: Option<Back>,
+    ) -> Self {
+        let mut differ = Self {
+            extensions,
+            operations: Operations::new(),
+            back,
+            copied_bytes: 0,
+            path: String::new(),
+            open: Vec::new(),
+        };
+        differ.open(Step::Root, old, new);
+        while let Some(pair) = differ.open.pop() {
+            differ.path.truncate(pair.around);
+            differ.step(pair.step);
+            differ.compare(pair.old, pair.new);
+        }
+        differ
+    }
+
+    fn compare(&mut self, old: &'a Value, new: &'a Value) {
         if old.same(new) {
             return;
         }
         match (old.view(), new.view()) {
-            (View::Array(old), View::Array(new)) => self.arrays(path, old, new),
-            (View::Object(old), View::Object(new)) => self.objects(path, old, new),
-            (View::String(old), View::String(new)) if old == new => {}
-            (View::String(old), View::String(text)) => self.texts(path, old, text, new),
-            _ => self.operations.push(Operation::Replace {
-                path: path.clone(),
-                value: new.clone(),
-            }),
+            (View::Array(olds), View::Array(news)) => {
+                self.copied_bytes += old.own_bytes();
+                self.arrays(olds, news);
+            }
+            (View::Object(olds), View::Object(news)) => {
+                self.copied_bytes += old.own_bytes();
+                self.objects(olds, news);
+            }
+            (View::String(left), View::String(right)) if left == right => {}
+            (View::String(left), View::String(right)) => self.texts((old, left), (new, right)),
+            _ => self.replace(old, new),
         }
     }
 
-    fn objects(&mut self, path: &Pointer, old: Object<'a>, new: Object<'a>) {
+    fn objects(&mut self, old: Object<'a>, new: Object<'a>) {
         let first = self.open.len();
-        // What is shared between two runs stands between them in both by its names too, so that each run
-        // is compared for itself.
-        for run in old.unshared(new) {
-            self.members(path, old, new, &run);
+        if let Some(members) = old.paired(new) {
+            for (name, old, new) in members {
+                if !old.same(new) {
+                    self.open(Step::Member(name), old, new);
+                }
+            }
+        } else {
+            // What is shared between two runs stands between them in both by its names too, so that each
+            // run is compared for itself.
+            for run in old.unshared(new, &mut self.copied_bytes) {
+                self.members(old, new, &run);
+            }
         }
         self.in_document_order(first);
     }
 
     /// Compares runs of members, both sorted by name.
-    fn members(&mut self, path: &Pointer, old: Object<'a>, new: Object<'a>, run: &Hunk) {
+    fn members(&mut self, old: Object<'a>, new: Object<'a>, run: &Hunk) {
         let members = |object: Object<'a>, run: &Range<usize>| {
             object.iter_from(run.start).take(run.len()).peekable()
         };
@@ -96,21 +201,19 @@ impl<'a> Differ<'a> {
             match (olds.peek(), news.peek()) {
                 (Some((name, old)), Some((new_name, new))) if name == new_name => {
                     if !old.same(new) {
-                        self.open.push((path.child(name), old, new));
+                        self.open(Step::Member(name), old, new);
                     }
                     olds.next();
                     news.next();
                 }
-                (Some((name, _)), new) if new.is_none_or(|(new_name, _)| name < new_name) => {
-                    let path = path.child(name);
-                    self.operations.push(Operation::Remove { path });
+                (Some((name, old)), new) if new.is_none_or(|(new_name, _)| name < new_name) => {
+                    let path = self.pointer_below(Step::Member(name));
+                    self.remove(path.clone(), path, old);
                     olds.next();
                 }
                 (_, Some((name, value))) => {
-                    self.operations.push(Operation::Add {
-                        path: path.child(name),
-                        value: (*value).clone(),
-                    });
+                    let path = self.pointer_below(Step::Member(name));
+                    self.add(path.clone(), path, value);
                     news.next();
                 }
                 (_, None) => break,
@@ -118,9 +221,9 @@ impl<'a> Differ<'a> {
         }
     }
 
-    fn arrays(&mut self, path: &Pointer, old: Array<'a>, new: Array<'a>) {
+    fn arrays(&mut self, old: Array<'a>, new: Array<'a>) {
         let first = self.open.len();
-        for run in old.unshared(new) {
+        for run in old.unshared(new, &mut self.copied_bytes) {
             let elements = |array: Array<'a>, run: &Range<usize>| -> Vec<&'a Value> {
                 array.iter_from(run.start).take(run.len()).collect()
             };
@@ -129,7 +232,6 @@ impl<'a> Differ<'a> {
             let start = run.new.start + prefix;
             let middle = |len: usize| prefix..len - suffix;
             self.elements(
-                path,
                 start,
                 olds.get(middle(olds.len())).unwrap_or_default(),
                 news.get(middle(news.len())).unwrap_or_default(),
@@ -139,7 +241,7 @@ impl<'a> Differ<'a> {
     }
 
     /// Compares runs of elements of which neither the first nor the last are identical.
-    fn elements(&mut self, path: &Pointer, start: usize, old: &[&'a Value], new: &[&'a Value]) {
+    fn elements(&mut self, start: usize, old: &[&'a Value], new: &[&'a Value]) {
         // One changed element, the usual case, is not hashed: that would cost its size, and all that
         // it shares with the other would be looked at. Where one run is empty there is nothing to find.
         let hunks = match (old.len(), new.len()) {
@@ -148,26 +250,21 @@ impl<'a> Differ<'a> {
                 old: 0..old.len(),
                 new: 0..new.len(),
             }],
-            _ => hunks(&fingerprints(old, new)),
+            _ => hunks(old, new),
         };
         for hunk in hunks {
-            self.hunk(path, start, old, new, &hunk);
+            let old = old.get(hunk.old).unwrap_or_default();
+            self.hunk(
+                start + hunk.new.start,
+                old,
+                new.get(hunk.new).unwrap_or_default(),
+            );
         }
     }
 
     /// Turns a run of elements into another. What stands left of it is new already, so that indices
     /// are those of the new array.
-    fn hunk(
-        &mut self,
-        path: &Pointer,
-        prefix: usize,
-        old: &[&'a Value],
-        new: &[&'a Value],
-        hunk: &Hunk,
-    ) {
-        let old = old.get(hunk.old.clone()).unwrap_or_default();
-        let new = new.get(hunk.new.clone()).unwrap_or_default();
-        let start = prefix + hunk.new.start;
+    fn hunk(&mut self, start: usize, old: &[&'a Value], new: &[&'a Value]) {
         let paired = old.len().min(new.len());
         let alike = |(old, new): (&&Value, &&Value)| {
             matches!(
@@ -176,60 +273,148 @@ impl<'a> Differ<'a> {
             )
         };
         if self.extensions.splice && !(old.iter().zip(new).all(alike) && paired > 0) {
-            let insert = new.iter().map(|&value| value.clone()).collect();
-            self.operations.push(Operation::Splice {
-                path: path.clone(),
-                index: start,
-                remove: old.len(),
-                insert,
-            });
+            self.splice(start, old, new);
             return;
         }
         for (at, (old, new)) in old.iter().zip(new).enumerate() {
-            self.open.push((path.element(start + at), old, new));
+            self.open(Step::Element(start + at), old, new);
         }
-        let (surplus, missing) = (old.len() - paired, new.get(paired..).unwrap_or_default());
-        if self.extensions.splice && surplus + missing.len() > 0 {
-            let insert = missing.iter().map(|&value| value.clone()).collect();
-            self.operations.push(Operation::Splice {
-                path: path.clone(),
-                index: start + paired,
-                remove: surplus,
-                insert,
-            });
+        let surplus = old.get(paired..).unwrap_or_default();
+        let missing = new.get(paired..).unwrap_or_default();
+        if surplus.len() + missing.len() == 0 {
             return;
         }
-        for _ in 0..surplus {
-            let path = path.element(start + paired);
-            self.operations.push(Operation::Remove { path });
+        if self.extensions.splice {
+            self.splice(start + paired, surplus, missing);
+            return;
         }
-        for (at, &value) in missing.iter().enumerate() {
-            self.operations.push(Operation::Add {
-                path: path.element(start + paired + at),
-                value: value.clone(),
-            });
+        let around = self.pointer();
+        for old in surplus {
+            let path = self.pointer_below(Step::Element(start + paired));
+            self.remove(path, around.clone(), old);
+        }
+        for (at, new) in missing.iter().enumerate() {
+            let path = self.pointer_below(Step::Element(start + paired + at));
+            self.add(path, around.clone(), new);
         }
     }
 
-    fn texts(&mut self, path: &Pointer, old: Text<'_>, new: Text<'_>, new_value: &Value) {
-        let replace = Patch::from(vec![Operation::Replace {
-            path: path.clone(),
-            value: new_value.clone(),
-        }]);
-        let mut least = replace;
+    fn texts(
+        &mut self,
+        (old_value, old): (&Value, Text<'_>),
+        (new_value, new): (&Value, Text<'_>),
+    ) {
         if self.extensions.splice {
             let (prefix, suffix) = old.common_ends(new);
-            let splice = Patch::from(vec![Operation::Splice {
-                path: path.clone(),
+            let (removed, inserted) = (
+                prefix..old.scalars() - suffix,
+                prefix..new.scalars() - suffix,
+            );
+            let splice = Operation::Splice {
+                path: self.pointer(),
                 index: prefix,
-                remove: old.scalars() - prefix - suffix,
-                insert: Value::from(new.slice(prefix..new.scalars() - suffix)),
-            }]);
-            if splice.written_bytes() < least.written_bytes() {
-                least = splice;
+                remove: removed.len(),
+                insert: Value::from(new.slice(inserted.clone())),
+            };
+            let replace = Operation::Replace {
+                path: self.pointer(),
+                value: new_value.clone(),
+            };
+            if splice.written_bytes() < replace.written_bytes() {
+                self.copied_bytes += old_value.own_bytes();
+                self.record(splice, |path| {
+                    let undo = Operation::Splice {
+                        path: path.clone(),
+                        index: prefix,
+                        remove: inserted.len(),
+                        insert: Value::from(old.slice(removed)),
+                    };
+                    (undo, path.clone())
+                });
+                return;
             }
         }
-        self.operations.extend(least.into_operations());
+        self.replace(old_value, new_value);
+    }
+
+    fn replace(&mut self, old: &Value, new: &Value) {
+        let operation = Operation::Replace {
+            path: self.pointer(),
+            value: new.clone(),
+        };
+        self.record(operation, |path| {
+            let undo = Operation::Replace {
+                path: path.clone(),
+                value: old.clone(),
+            };
+            (undo, path.clone())
+        });
+    }
+
+    fn add(&mut self, path: Pointer, touched: Pointer, value: &Value) {
+        let operation = Operation::Add {
+            path,
+            value: value.clone(),
+        };
+        self.record(operation, |path| {
+            let path = path.clone();
+            (Operation::Remove { path }, touched)
+        });
+    }
+
+    fn remove(&mut self, path: Pointer, touched: Pointer, old: &Value) {
+        self.record(Operation::Remove { path }, |path| {
+            let undo = Operation::Add {
+                path: path.clone(),
+                value: old.clone(),
+            };
+            (undo, touched)
+        });
+    }
+
+    fn splice(&mut self, index: usize, old: &[&Value], new: &[&Value]) {
+        let list = |values: &[&Value]| values.iter().map(|&value| value.clone()).collect();
+        let operation = Operation::Splice {
+            path: self.pointer(),
+            index,
+            remove: old.len(),
+            insert: list(new),
+        };
+        self.record(operation, |path| {
+            let undo = Operation::Splice {
+                path: path.clone(),
+                index,
+                remove: new.len(),
+                insert: list(old),
+            };
+            (undo, path.clone())
+        });
+    }
+
+    /// Takes an operation; what undoes it and the path that it touches are asked for if they are needed.
+    fn record(
+        &mut self,
+        operation: Operation,
+        back: impl FnOnce(&Pointer) -> (Operation, Pointer),
+    ) {
+        if let Some(Back { undo, touched }) = &mut self.back {
+            let (operation, path) = back(operation.path());
+            undo.push(operation);
+            if touched.last() != Some(&path) {
+                touched.push(path);
+            }
+        }
+        self.operations.push(operation);
+    }
+
+    /// Adds a pair to be compared, a step inside that which is compared now.
+    fn open(&mut self, step: Step<'a>, old: &'a Value, new: &'a Value) {
+        self.open.push(Pair {
+            around: self.path.len(),
+            step,
+            old,
+            new,
+        });
     }
 
     /// The pair that was pushed last comes off the list first: turns those from `first` on round.
@@ -237,6 +422,28 @@ impl<'a> Differ<'a> {
         if let Some(pairs) = self.open.get_mut(first..) {
             pairs.reverse();
         }
+    }
+
+    fn step(&mut self, step: Step<'_>) {
+        match step {
+            Step::Root => {}
+            Step::Member(name) => push_escaped(&mut self.path, name),
+            Step::Element(index) => push_index(&mut self.path, index),
+        }
+    }
+
+    /// The path of what is compared.
+    fn pointer(&self) -> Pointer {
+        Pointer::from_valid(&self.path)
+    }
+
+    /// The path a step further.
+    fn pointer_below(&mut self, step: Step<'_>) -> Pointer {
+        let around = self.path.len();
+        self.step(step);
+        let pointer = self.pointer();
+        self.path.truncate(around);
+        pointer
     }
 }
 
@@ -248,68 +455,4 @@ fn common_ends(old: &[&Value], new: &[&Value]) -> (usize, usize) {
     let backwards = old.iter().rev().zip(new.iter().rev());
     let suffix = backwards.take(behind).take_while(identical).count();
     (prefix, suffix)
-}
-
-/// Numbers for the elements of both runs, equal exactly where the elements are identical, so that
-/// each is compared in depth about once and not at every step of the diff.
-fn fingerprints(old: &[&Value], new: &[&Value]) -> (Vec<u32>, Vec<u32>) {
-    let mut sorted: Vec<_> = old
-        .iter()
-        .chain(new)
-        .enumerate()
-        .map(|(at, &value)| (content_hash(value), at, value))
-        .collect();
-    sorted.sort_by_key(|&(hash, at, _)| (hash, at));
-    let mut numbers = vec![0; sorted.len()];
-    let mut number = 0;
-    let mut last: Option<(u64, &Value)> = None;
-    for (hash, at, value) in sorted {
-        // Two contents with one hash may get more numbers than two; then an equal pair is missed and
-        // the patch is longer, not wrong.
-        let known = last.is_some_and(|(other, first)| {
-            hash == other && (value.same(first) || value.identical(first))
-        });
-        if !known {
-            number += 1;
-            last = Some((hash, value));
-        }
-        if let Some(slot) = numbers.get_mut(at) {
-            *slot = number;
-        }
-    }
-    let new = numbers.split_off(old.len());
-    (mem::take(&mut numbers), new)
-}
-
-/// Hashes what [`Value::identical`] compares.
-fn content_hash(value: &Value) -> u64 {
-    let mut state = twox_hash::XxHash64::with_seed(0);
-    let mut open = vec![value];
-    while let Some(value) = open.pop() {
-        match value.view() {
-            View::Null => state.write_u8(0),
-            View::Bool(value) => state.write_u8(1 + u8::from(value)),
-            View::Number(number) => number.hash_identity(&mut state),
-            View::String(text) => {
-                state.write_u8(3);
-                state.write_usize(text.bytes());
-                text.runs().for_each(|run| state.write(run.as_bytes()));
-            }
-            View::Array(array) => {
-                state.write_u8(4);
-                state.write_usize(array.len());
-                open.extend(array.iter());
-            }
-            View::Object(object) => {
-                state.write_u8(5);
-                state.write_usize(object.len());
-                for (name, value) in object.iter() {
-                    state.write_usize(name.len());
-                    state.write(name.as_bytes());
-                    open.push(value);
-                }
-            }
-        }
-    }
-    state.finish()
 }

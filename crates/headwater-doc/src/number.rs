@@ -6,8 +6,6 @@ mod tests;
 
 use std::fmt;
 use std::fmt::Write as _;
-use std::hash::{Hash as _, Hasher};
-use std::mem;
 
 use thiserror::Error;
 use triomphe::Arc;
@@ -217,17 +215,6 @@ impl Number {
         }
     }
 
-    /// Hashes so that identical numbers hash alike; equal ones need not.
-    pub(crate) fn hash_identity<H: Hasher>(&self, state: &mut H) {
-        mem::discriminant(&self.0).hash(state);
-        match &self.0 {
-            Repr::Unsigned(integer) => state.write_u64(*integer),
-            Repr::Negative(integer) => state.write_i64(*integer),
-            Repr::Double(double) => state.write_u64(double.to_bits()),
-            Repr::Literal(text) => text.hash(state),
-        }
-    }
-
     /// Adds two numbers, or returns `None` if the sum cannot be held.
     ///
     /// Integers add exactly, within the 64-bit range. If one operand is a double, the sum is that
@@ -257,7 +244,19 @@ impl Number {
             Repr::Unsigned(integer) => out.write_str(itoa::Buffer::new().format(*integer)),
             Repr::Negative(integer) => out.write_str(itoa::Buffer::new().format(*integer)),
             // Keeps `.0` and uses exponents: 24 bytes at most.
-            Repr::Double(double) => out.write_str(ryu::Buffer::new().format_finite(*double)),
+            Repr::Double(double) => {
+                let mut buffer = zmij::Buffer::new();
+                let text = buffer.format_finite(*double);
+                // `1e16`, where the library has `1e+16`: one byte less, and the same for readers.
+                let large = double.abs() >= PLUS_MIN;
+                match large.then(|| text.split_once('+')).flatten() {
+                    Some((mantissa, exponent)) => {
+                        out.write_str(mantissa)?;
+                        out.write_str(exponent)
+                    }
+                    None => out.write_str(text),
+                }
+            }
             Repr::Literal(text) => out.write_str(text),
         }
     }
@@ -296,10 +295,12 @@ impl Number {
     }
 
     /// Bytes outside the number's own 16: for a literal a reference count, the place of the text, and
-    /// the text.
+    /// the text, rounded up.
     pub(crate) fn heap_bytes(&self) -> usize {
         match &self.0 {
-            Repr::Literal(text) => 3 * size_of::<usize>() + text.len(),
+            Repr::Literal(text) => {
+                (3 * size_of::<usize>() + text.len()).next_multiple_of(align_of::<usize>())
+            }
             _ => 0,
         }
     }
@@ -321,7 +322,7 @@ impl Number {
         }
     }
 
-    fn is_literal(&self) -> bool {
+    pub(crate) fn is_literal(&self) -> bool {
         matches!(self.0, Repr::Literal(_))
     }
 }
@@ -562,6 +563,9 @@ pub(crate) const NUMBER_BYTES_MAX: usize = 1_024;
 /// most (`.`, `+`, and three digits for `e0` after more than a thousand). Lower would let in
 /// literals whose canonical form is refused; higher only makes the bound looser.
 const CANONICAL_GROWTH_BYTES_MAX: usize = 6;
+
+/// From here on a double is written with an exponent that is not negative.
+const PLUS_MIN: f64 = 1e16;
 
 /// Bytes of the longest double, `-0.0000012345678901234567`: sign, `0.`, 5 zeros, 17 digits. The
 /// longest with an exponent, and the longest that [`Number::write`] makes, have 24.

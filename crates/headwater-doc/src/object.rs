@@ -7,7 +7,7 @@ use crate::{
     dismantle::{RECURSION_MAX, dismantle},
     myers::Hunk,
     name::{Name, NameList},
-    node::Node,
+    node::{Node, extend_clones},
     packed::Short,
     totals::{Measure, Totals},
     value::{Repr, Value},
@@ -73,10 +73,27 @@ impl<'a> Object<'a> {
         Members::new(self, position)
     }
 
-    /// The runs of members that the two do not share in memory, ascending.
-    pub(crate) fn unshared(self, other: Self) -> Vec<Hunk> {
+    /// The members of two small objects that share their list of names, side by side.
+    pub(crate) fn paired(
+        self,
+        other: Self,
+    ) -> Option<impl Iterator<Item = (&'a str, &'a Value, &'a Value)> + use<'a>> {
+        let (Form::Flat(left), Form::Flat(right)) = (self.0, other.0) else {
+            return None;
+        };
+        let values = left.values().iter().zip(right.values());
+        let pair = |(name, (left, right)): (&'a Name, _)| (name.as_str(), left, right);
+        Arc::ptr_eq(left.header(), right.header())
+            .then(|| left.header().iter().zip(values).map(pair))
+    }
+
+    /// The runs of members that the two do not share in memory, ascending. Bytes of the nodes below the
+    /// root that `other` does not share are added to `unshared`.
+    pub(crate) fn unshared(self, other: Self, unshared: &mut u64) -> Vec<Hunk> {
         match (self.0, other.0) {
-            (Form::Tree(left), Form::Tree(right)) => left.members.unshared(&right.members),
+            (Form::Tree(left), Form::Tree(right)) => {
+                left.members.unshared(&right.members, unshared)
+            }
             _ => vec![Hunk {
                 old: 0..self.len(),
                 new: 0..other.len(),
@@ -358,13 +375,25 @@ impl Value {
 }
 
 /// A leaf of the tree.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Leaf {
     /// Invariant: sorted, as many as there are values.
     names: Vec<Name>,
     values: Vec<Value>,
     /// Whether long names are shared with the object that brought them, and counted there.
     lent: bool,
+}
+
+impl Clone for Leaf {
+    fn clone(&self) -> Self {
+        let mut values = Vec::with_capacity(self.values.len());
+        extend_clones(&mut values, &self.values);
+        Self {
+            names: self.names.clone(),
+            values,
+            lent: self.lent,
+        }
+    }
 }
 
 impl Chunk for Leaf {

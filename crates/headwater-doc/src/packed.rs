@@ -25,11 +25,18 @@ impl Short {
     /// What is left of a value's 16 bytes beside its tag and the length.
     pub(crate) const BYTES_MAX: usize = 14;
 
+    #[inline]
     pub(crate) fn new(text: &str) -> Option<Self> {
+        if text.len() > Self::BYTES_MAX {
+            return None;
+        }
         let mut bytes = [0; Self::BYTES_MAX];
-        bytes
-            .get_mut(..text.len())?
-            .copy_from_slice(text.as_bytes());
+        let (low, high) = words(text.as_bytes());
+        let (head, tail) = bytes.split_at_mut(size_of::<u64>());
+        head.copy_from_slice(&low.to_le_bytes());
+        for (byte, from) in tail.iter_mut().zip(high.to_le_bytes()) {
+            *byte = from;
+        }
         Some(Self {
             len: u8::try_from(text.len()).ok()?,
             bytes,
@@ -49,6 +56,28 @@ impl Short {
     pub(crate) fn written_bytes(&self) -> usize {
         usize::from(self.len) + escape_bytes(self.as_str()) + 2
     }
+}
+
+/// Up to 16 bytes as two words, the first byte lowest, without going through memory: what was just
+/// written byte by byte cannot be read at once as words, and each lookup of a name would wait for it.
+#[inline]
+fn words(bytes: &[u8]) -> (u64, u64) {
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let half = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
+    // The last bytes overlap the first: shifting takes off what is there twice, or puts it where it is.
+    let doubled = |least: usize| 8 * (2 * least - bytes.len());
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let high = word(last).checked_shr(u32::try_from(doubled(8)).unwrap_or(u32::MAX));
+        return (word(first), high.unwrap_or_default());
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return (half(first) | half(last) << (32 - doubled(4)), 0);
+    }
+    let low = bytes
+        .iter()
+        .rev()
+        .fold(0, |word, &byte| word << 8 | u64::from(byte));
+    (low, 0)
 }
 
 /// A string in one piece behind a thin pointer. Cloning it counts a reference.
@@ -103,6 +132,17 @@ impl fmt::Debug for Flat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_hold_the_bytes_in_order() {
+        let bytes: Vec<u8> = (1..=16).collect();
+        for len in 0..=16 {
+            let (low, high) = words(&bytes[..len]);
+            let mut expected = [0; 16];
+            expected[..len].copy_from_slice(&bytes[..len]);
+            assert_eq!([low.to_le_bytes(), high.to_le_bytes()].concat(), expected);
+        }
+    }
 
     #[test]
     fn what_is_packed_is_read_again() {

@@ -60,7 +60,8 @@ impl Pointer {
         Ok(Self::from_valid(text))
     }
 
-    fn from_valid(text: &str) -> Self {
+    /// The caller knows that it is the text of a pointer.
+    pub(crate) fn from_valid(text: &str) -> Self {
         Self {
             len: u32::try_from(text.len()).unwrap_or(u32::MAX),
             escaped: text.contains('~'),
@@ -278,8 +279,19 @@ pub(crate) fn array_index(segment: &str) -> Option<usize> {
     }
 }
 
-fn push_escaped(text: &mut String, segment: &str) {
+/// Adds a segment that is an index.
+pub(crate) fn push_index(text: &mut String, index: usize) {
     text.push('/');
+    text.push_str(itoa::Buffer::new().format(index));
+}
+
+/// Adds a segment, escaped.
+pub(crate) fn push_escaped(text: &mut String, segment: &str) {
+    text.push('/');
+    if !segment.bytes().any(|byte| matches!(byte, b'~' | b'/')) {
+        text.push_str(segment);
+        return;
+    }
     for part in segment.split_inclusive(['~', '/']) {
         match (part.strip_suffix('~'), part.strip_suffix('/')) {
             (Some(plain), _) => {

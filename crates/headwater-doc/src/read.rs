@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use crate::{
     limits::Limits,
     parse::{ParseError, Parser},
-    patch::{Extensions, Operation, Patch},
+    patch::{Extensions, Operation, Operations, Patch},
     pointer::{Pointer, PointerError},
     value::{Value, View},
 };
@@ -91,7 +91,7 @@ pub(crate) fn read_text(
     }
     parser.step();
     parser.skip_blanks();
-    let mut operations = Vec::new();
+    let mut operations = Operations::new();
     while !parser.eat(b']') {
         if !operations.is_empty() {
             if !parser.eat(b',') {
@@ -104,7 +104,7 @@ pub(crate) fn read_text(
         parser.skip_blanks();
     }
     parser.end()?;
-    Ok(Patch::from(operations))
+    Ok(Patch::of(operations))
 }
 
 fn read_operation(

@@ -38,9 +38,9 @@ impl Rope {
         self.bytes + self.escapes + 2
     }
 
-    /// Bytes that it takes: a reference count, itself and its runs.
+    /// Bytes that it takes: a reference count, itself and its runs, rounded up.
     pub(crate) const fn heap_bytes(&self) -> usize {
-        HEAD_BYTES + self.runs.heap()
+        (HEAD_BYTES + self.runs.heap()).next_multiple_of(align_of::<usize>())
     }
 
     /// What a copy takes that shares all but the root.

@@ -227,8 +227,8 @@ mod tests {
         let objects = old_map.as_object().zip(map.as_object());
         let arrays = old_list.as_array().zip(list.as_array());
         for hunks in [
-            objects.map(|(old, new)| old.unshared(new)).unwrap(),
-            arrays.map(|(old, new)| old.unshared(new)).unwrap(),
+            objects.map(|(old, new)| old.unshared(new, &mut 0)).unwrap(),
+            arrays.map(|(old, new)| old.unshared(new, &mut 0)).unwrap(),
         ] {
             let unshared: usize = hunks.iter().map(|hunk| hunk.new.len()).sum();
             assert!(unshared < 100, "{unshared} of 1,000 are not shared");

@@ -10,8 +10,23 @@ pub(crate) struct Measure {
     pub(crate) nodes: u32,
     /// Containers inside one another, itself included: 0 for a scalar, 1 for `[]`.
     pub(crate) height: u16,
-    /// Bytes that it requests from the allocator, beside the 16 of the value itself.
-    pub(crate) heap: u64,
+    /// What it requests from the allocator, beside the 16 bytes of the value itself, in words of
+    /// [`WORD_BYTES`]: every request is rounded up to a word, and so as many bits tell of 32 GiB.
+    pub(crate) heap: u32,
+}
+
+/// Bytes of a word in which heap bytes are counted.
+const WORD_BYTES: u64 = 8;
+
+/// Words of so many bytes, at most as many as can be counted.
+#[expect(clippy::cast_possible_truncation, reason = "at most the maximum")]
+const fn words(bytes: u64) -> u32 {
+    let words = bytes.div_ceil(WORD_BYTES);
+    if words < u32::MAX as u64 {
+        words as u32
+    } else {
+        u32::MAX
+    }
 }
 
 impl Measure {
@@ -25,8 +40,13 @@ impl Measure {
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
             nodes: 1,
             height: 0,
-            heap: heap as u64,
+            heap: words(heap as u64),
         }
+    }
+
+    /// Bytes that it requests from the allocator, beside the 16 of the value itself.
+    pub(crate) fn heap_bytes(self) -> u64 {
+        u64::from(self.heap) * WORD_BYTES
     }
 }
 
@@ -38,8 +58,8 @@ impl Measure {
 /// copied within the document, the list counts twice. Either is one list of some hundred bytes for a
 /// shape, where counting lists by who holds them would ask for a table of them all.
 ///
-/// Sums that pass 2^32, in heap bytes 2^64, stay there, whatever is removed: twenty self-copies of a large document pass
-/// any number long before they take memory, and such a sum must stay above every limit.
+/// Sums that pass 2^32, in heap bytes 2^35, stay there, whatever is removed: twenty self-copies of a large
+/// document pass any number long before they take memory, and such a sum must stay above every limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     /// The text of all children, each with its comma and, in an object, its name and colon.
@@ -52,16 +72,15 @@ pub(crate) struct Totals {
     /// Whether `heap` contains the container's list of names.
     names: bool,
     /// What the children take outside their own 16 bytes, and the list of names that the container
-    /// brought.
-    heap: u64,
+    /// brought, in words.
+    heap: u32,
 }
 
-/// [`Totals`] as a node keeps them, in as few bytes as they take.
+/// [`Totals`] as a node keeps them, in as few bytes as they take, but for the heap words: whoever holds
+/// the node has room for those.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct Packed {
-    /// A `u64`, as bytes so that it asks for no alignment.
-    heap: [u8; 8],
     bytes: u32,
     nodes: u32,
     height: u16,
@@ -73,7 +92,6 @@ pub(crate) struct Packed {
 impl Packed {
     pub(crate) const fn new(totals: Totals, len: u8) -> Self {
         Self {
-            heap: totals.heap.to_ne_bytes(),
             bytes: totals.bytes,
             nodes: totals.nodes,
             height: totals.height,
@@ -82,13 +100,13 @@ impl Packed {
         }
     }
 
-    pub(crate) const fn totals(&self) -> Totals {
+    pub(crate) const fn totals(&self, heap_words: u32) -> Totals {
         Totals {
             bytes: self.bytes,
             nodes: self.nodes,
             height: self.height,
             names: self.names,
-            heap: u64::from_ne_bytes(self.heap),
+            heap: heap_words,
         }
     }
 }
@@ -97,6 +115,11 @@ impl Totals {
     /// Whether the container's list of names is counted with it.
     pub(crate) const fn counts_names(self) -> bool {
         self.names
+    }
+
+    /// What [`Packed`] leaves out.
+    pub(crate) const fn heap_words(self) -> u32 {
+        self.heap
     }
 
     /// Height of the highest child.
@@ -123,14 +146,14 @@ impl Totals {
     /// Counts the container's list of names, if it brought it.
     pub(crate) const fn add_list(&mut self, heap: u64) {
         self.names = true;
-        self.heap = self.heap.saturating_add(heap);
+        self.heap = self.heap.saturating_add(words(heap));
     }
 
     /// No longer counts the container's list of names.
     pub(crate) const fn remove_list(&mut self, heap: u64) {
         if self.names {
             self.names = false;
-            self.heap = lessen_heap(self.heap, heap);
+            self.heap = lessen(self.heap, words(heap));
         }
     }
 
@@ -139,14 +162,14 @@ impl Totals {
         self.bytes = lessen(self.bytes, child.bytes);
         self.bytes = lessen(self.bytes, name_bytes.saturating_add(1));
         self.nodes = lessen(self.nodes, child.nodes);
-        self.heap = lessen_heap(self.heap, child.heap);
+        self.heap = lessen(self.heap, child.heap);
     }
 
     /// Follows a child whose measure went from `before` to `after`.
     pub(crate) const fn shift(&mut self, before: Measure, after: Measure) {
         self.bytes = lessen(self.bytes, before.bytes).saturating_add(after.bytes);
         self.nodes = lessen(self.nodes, before.nodes).saturating_add(after.nodes);
-        self.heap = lessen_heap(self.heap, before.heap).saturating_add(after.heap);
+        self.heap = lessen(self.heap, before.heap).saturating_add(after.heap);
         self.rise(after.height);
     }
 
@@ -162,7 +185,7 @@ impl Totals {
             bytes,
             nodes: self.nodes.saturating_add(1),
             height: self.height.saturating_add(1),
-            heap: self.heap.saturating_add(own as u64),
+            heap: self.heap.saturating_add(words(own as u64)),
         }
     }
 
@@ -176,14 +199,6 @@ impl Totals {
 /// A sum less a part of it; one that has lost count stays where it is.
 const fn lessen(sum: u32, part: u32) -> u32 {
     if sum == u32::MAX {
-        sum
-    } else {
-        sum.saturating_sub(part)
-    }
-}
-
-const fn lessen_heap(sum: u64, part: u64) -> u64 {
-    if sum == u64::MAX {
         sum
     } else {
         sum.saturating_sub(part)

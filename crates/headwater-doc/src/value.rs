@@ -239,7 +239,7 @@ impl Value {
     /// what the allocator adds to each request is not known.
     #[must_use]
     pub fn heap_bytes(&self) -> u64 {
-        self.measure().heap
+        self.measure().heap_bytes()
     }
 
     /// The height found by a walk of at most so many values, which are taken off; `None` if there are
@@ -273,6 +273,21 @@ impl Value {
             Repr::ArrayTree(tree) => tree.measure(),
             Repr::Object(node) => node.totals().measure(node.bytes()),
             Repr::ObjectTree(tree) => tree.measure(),
+        }
+    }
+
+    /// Whether a clone counts a reference. If not, the value's bytes are all there is of it.
+    #[inline]
+    pub(crate) fn is_counted(&self) -> bool {
+        match &self.0 {
+            Repr::Null | Repr::Bool(_) | Repr::Short(_) => false,
+            Repr::Number(number) => number.is_literal(),
+            Repr::Flat(_)
+            | Repr::Rope(_)
+            | Repr::Array(_)
+            | Repr::ArrayTree(_)
+            | Repr::Object(_)
+            | Repr::ObjectTree(_) => true,
         }
     }
 

@@ -23,6 +23,12 @@ impl Value {
         write(self, out, Style::Compact)
     }
 
+    /// Adds compact JSON text to a list of bytes: what [`write`](Self::write) writes.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        out.reserve(usize::try_from(self.written_bytes()).unwrap_or_default());
+        let _infallible = self.write(&mut Bytes(out));
+    }
+
     /// Writes the same, a line for each element and member, indented by two spaces a level.
     ///
     /// # Errors
@@ -62,6 +68,16 @@ impl Value {
         let mut digest = Digest::default();
         let _infallible = self.write_canonical(&mut digest);
         digest.finish()
+    }
+}
+
+/// Bytes that text is added to.
+pub(crate) struct Bytes<'a>(pub(crate) &'a mut Vec<u8>);
+
+impl Write for Bytes<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 

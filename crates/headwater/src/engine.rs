@@ -136,7 +136,9 @@ impl Engine {
         Self(Arc::new(Inner {
             shards: (0..shards).map(shard).collect(),
             route: Route::new(shard_seed, shards),
-            sessions: RwLock::new(Sessions::new(shared.incarnation, sessions_max)),
+            sessions: RwLock::new(
+                Sessions::new(shared.incarnation, sessions_max).within(Arc::clone(&shared.budget)),
+            ),
             shared,
             settings,
             cold_idle: config.cold.idle,
@@ -221,12 +223,17 @@ impl Inner {
             let Some(thaw) = lock.read().cold(key) else {
                 return;
             };
-            let thawed = thaw.run();
-            // If another thread is quicker, this copy is thrown away.
+            // One inflates it for all who want it meanwhile: each copy takes as much time and memory.
+            let turn = thaw.turn();
+            let Some(still) = lock.read().cold(key) else {
+                return;
+            };
+            let thawed = still.run();
             if lock.write().thaw(self.now(), thawed) {
                 Tallies::count(&self.tallies.documents_thawed);
                 return;
             }
+            drop(turn);
             if last || !self.relieve() {
                 return;
             }

@@ -116,7 +116,7 @@ impl Queue {
 }
 
 /// A batch in a queue takes this beside its patch: its place, and the way for its outcome.
-const JOB_BYTES: u64 = 256;
+const JOB_BYTES: u64 = 320;
 
 impl Engine {
     /// Takes a batch through its shard's queue, which spares each batch a lock of its own where many

@@ -18,7 +18,13 @@ impl Engine {
     ///
     /// [`TooManySessions`] if as many are open as there may be.
     pub fn open_session(&self) -> Result<Session, TooManySessions> {
-        let (id, attachment) = self.0.sessions.write().open(self.now())?;
+        let open = || self.0.sessions.write().open(self.now());
+        let opened = open();
+        // It may be memory that is short, which can be helped.
+        let (id, attachment) = match opened {
+            Err(_) if self.0.is_short() && self.0.relieve() => open()?,
+            opened => opened?,
+        };
         Ok(Session::new(self.clone(), id, attachment))
     }
 

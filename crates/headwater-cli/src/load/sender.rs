@@ -155,7 +155,7 @@ impl Sender {
 
     fn handle(&mut self, at: u64, event: Event, clock: Clock) {
         match event {
-            Event::Due(index) => self.send_due(index, at, clock),
+            Event::Due(index) => self.send_due(index, clock),
             Event::Look(index) => self.look(index, at, clock),
             Event::Arrive(index, seq, patch) => self.arrive(index, seq, patch, clock),
         }
@@ -165,15 +165,24 @@ impl Sender {
     fn plan_due(&mut self, index: usize, now: u64) {
         if let Some(lane) = self.lanes.get_mut(index) {
             lane.due = lane.schedule.next(now);
-            if let Some(due) = lane.due {
-                self.agenda.note(due, Event::Due(index));
-            }
+        }
+        self.wait_for_due(index, now);
+    }
+
+    /// Has the lane's next operation sent when it is due. One that is overdue comes behind what is due
+    /// now: otherwise, after a stall, all that is overdue came before any look for what was lost.
+    fn wait_for_due(&mut self, index: usize, now: u64) {
+        if let Some(due) = self.lanes.get(index).and_then(|lane| lane.due) {
+            self.agenda.note(due.max(now), Event::Due(index));
         }
     }
 
     /// Sends the operation that is due, unless too many are under way: then once there is room.
-    fn send_due(&mut self, index: usize, due: u64, clock: Clock) {
+    fn send_due(&mut self, index: usize, clock: Clock) {
         let Some(lane) = self.lanes.get_mut(index) else {
+            return;
+        };
+        let Some(due) = lane.due else {
             return;
         };
         if !lane.has_room() {
@@ -337,11 +346,7 @@ impl Sender {
         let Some(known) = lane.settle(seq) else {
             return;
         };
-        if mem::take(&mut lane.stalled)
-            && let Some(due) = lane.due
-        {
-            self.agenda.note(due, Event::Due(index));
-        }
+        let stalled = mem::take(&mut lane.stalled);
         self.meter.count(match decision {
             Decision::Applied { version } => {
                 if let Some(ledger) = self.ledgers.get(lane.document) {
@@ -356,6 +361,9 @@ impl Sender {
         self.meter.time(Span::Known, took);
         if !known.disturbed {
             self.meter.time(Span::Undisturbed, took);
+        }
+        if stalled {
+            self.wait_for_due(index, now);
         }
     }
 

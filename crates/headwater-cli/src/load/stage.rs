@@ -186,7 +186,7 @@ impl Stage {
         let clock = Clock::start();
         let give_up = end.saturating_add(nanos(DRAIN));
         let stop = AtomicBool::new(false);
-        let (senders, readers) = thread::scope(|scope| {
+        let (senders, readers, drained) = thread::scope(|scope| {
             let spawn = |sender: Sender| scope.spawn(move || sender.run(clock, end, give_up));
             let senders: Vec<_> = senders.into_iter().map(spawn).collect();
             let spawn = |reader: Reader| scope.spawn(|| reader.run(clock, &stop));
@@ -196,12 +196,12 @@ impl Stage {
                 monitor.look(clock, view);
             }
             let senders = join(senders);
+            let drained = clock.now();
             // Release pairs with the readers' acquire: whoever sees it finds all that was sent.
             stop.store(true, Ordering::Release);
-            (senders, join(readers))
+            (senders, join(readers), drained)
         });
         let (mut senders, readers) = (senders?, readers?);
-        let drained = clock.now();
         // Before any last reading, which might thaw what is cold.
         monitor.finish(clock, view);
         let documents = Documents::of(&engine, &keys);

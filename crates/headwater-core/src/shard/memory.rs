@@ -127,17 +127,23 @@ impl Shard {
         (end < self.table.entries.capacity()).then_some(end)
     }
 
-    /// Lets go of the older half of the history of a bounded number of documents, from a place on: 0, or
-    /// where the last call left off. Yields the next place, `None` at the end of the table.
+    /// Lets go of the older half of the history of a bounded number of documents, fewer if it is long, from
+    /// a place on: 0, or where the last call left off. Yields the next place, `None` at the end of the
+    /// table.
     pub fn relieve_history(&mut self, from: usize) -> Option<usize> {
-        let end = from.saturating_add(LOOKED_AT_MAX);
+        let mut end = from.saturating_add(LOOKED_AT_MAX);
+        let mut commits = 0;
         for id in from..end.min(self.table.entries.capacity()) {
             let entry = self.table.entries.get_mut(id);
             if let Some(document) = entry.and_then(|entry| entry.document.as_mut()) {
                 self.memory -= document.memory();
-                document.relieve_history();
+                commits += document.relieve_history();
                 document.count_watch();
                 self.memory += document.memory();
+            }
+            if commits >= RELIEVED_MAX {
+                end = id + 1;
+                break;
             }
         }
         self.settle();
@@ -286,6 +292,10 @@ fn is_idle(now: Time, idle: Duration, document: &Document) -> bool {
 
 /// Documents that one search for idle ones, or one round of relief, looks at: some ten microseconds' worth.
 const LOOKED_AT_MAX: usize = 64;
+
+/// Commits after which one round of relief ends: freeing one takes 0.2 µs and more, under the lock of the
+/// shard. One document's half is not divided: 2,048 commits at most by default, 0.4 ms.
+const RELIEVED_MAX: usize = 256;
 
 /// What a document may take in memory, given its text.
 const fn inflated(written_bytes: u64) -> u64 {

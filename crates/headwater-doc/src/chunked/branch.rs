@@ -16,7 +16,7 @@ pub(super) struct Child<C: Chunk> {
     /// Invariant: the length of `node`.
     pub(super) len: usize,
     /// Invariant: what `node` and all below it take.
-    heap: usize,
+    pub(super) heap: usize,
     /// Invariant: the first key of `node`.
     pub(super) first: C::Key,
     pub(super) node: Arc<Node<C>>,
@@ -35,7 +35,7 @@ impl<C: Chunk> Child<C> {
     /// The node, to be changed: a copy of it if it is shared, whose bytes are added to `copied`.
     pub(super) fn make_mut(&mut self, copied: &mut u64) -> &mut Node<C> {
         if !self.node.is_unique() {
-            *copied += self.node.own_bytes();
+            *copied += self.node.own_bytes() as u64;
         }
         Arc::make_mut(&mut self.node)
     }
@@ -43,7 +43,7 @@ impl<C: Chunk> Child<C> {
     /// The node itself, a copy of it if it is shared.
     pub(super) fn into_node(self, copied: &mut u64) -> Node<C> {
         if !self.node.is_unique() {
-            *copied += self.node.own_bytes();
+            *copied += self.node.own_bytes() as u64;
         }
         Arc::unwrap_or_clone(self.node)
     }
@@ -112,8 +112,8 @@ impl<C: Chunk> Node<C> {
     }
 
     /// What a copy of the node alone takes.
-    pub(super) fn own_bytes(&self) -> u64 {
-        (Self::HEAD_BYTES + self.list_bytes()) as u64
+    pub(super) fn own_bytes(&self) -> usize {
+        Self::HEAD_BYTES + self.list_bytes()
     }
 
     /// What the node's own list takes.

@@ -166,7 +166,7 @@ fn assert_unshared_runs_make_the_difference<const MAX: usize>(
 ) {
     let (old_elements, new_elements) = (elements(old), elements(new));
     let (mut rebuilt, mut at) = (Vec::<u32>::new(), 0);
-    for run in old.unshared(new) {
+    for run in old.unshared(new, &mut 0) {
         rebuilt.extend(&old_elements[at..run.old.start]);
         assert_eq!(rebuilt.len(), run.new.start);
         rebuilt.extend(&new_elements[run.new]);

@@ -14,19 +14,31 @@ impl<C: Chunk> Chunked<C> {
     /// diff keeps what is in both; only what is left over is opened. So two versions that differ in a
     /// few places, also by insertions, which shift what is behind them, answer in O(changes · log n). A
     /// small sequence, held inline, shares nothing.
-    pub(crate) fn unshared(&self, other: &Self) -> Vec<Hunk> {
-        self.unshared_counted(other).0
+    ///
+    /// Bytes of the nodes below the root that `other` does not share are added to `unshared`.
+    pub(crate) fn unshared(&self, other: &Self, unshared: &mut u64) -> Vec<Hunk> {
+        let search = self.search(other);
+        *unshared += search.bytes as u64;
+        search.found
     }
 
     /// The runs, and how many nodes were compared to find them.
+    #[cfg(test)]
     pub(super) fn unshared_counted(&self, other: &Self) -> (Vec<Hunk>, usize) {
+        let search = self.search(other);
+        (search.found, search.compared)
+    }
+
+    fn search(&self, other: &Self) -> Search {
         let mut search = Search {
             found: Vec::new(),
             compared: 0,
+            bytes: 0,
         };
         let (mut old, mut new) = (Level::of_root(&self.root), Level::of_root(&other.root));
         // Equal nodes have equal heights.
         while old.height > new.height && new.height > 0 {
+            search.bytes += own_bytes(&old.nodes);
             old = old.below();
         }
         while new.height > old.height && old.height > 0 {
@@ -34,10 +46,11 @@ impl<C: Chunk> Chunked<C> {
         }
         if old.height == 0 || new.height == 0 {
             search.leave(0..self.len(), 0..other.len());
+            search.bytes += bytes(&old.nodes);
         } else {
             search.align(&old, &new, 0, 0);
         }
-        (search.found, search.compared)
+        search
     }
 }
 
@@ -79,6 +92,8 @@ impl<'a, C: Chunk> Level<'a, C> {
 struct Search {
     found: Vec<Hunk>,
     compared: usize,
+    /// What the nodes of the old sequence take that were not found in the new one.
+    bytes: usize,
 }
 
 impl Search {
@@ -100,7 +115,9 @@ impl Search {
             let (old_end, new_end) = (old_at + elements(olds), new_at + elements(news));
             if old.height == 1 || olds.is_empty() || news.is_empty() {
                 self.leave(old_at..old_end, new_at..new_end);
+                self.bytes += bytes(olds);
             } else {
+                self.bytes += own_bytes(olds);
                 let below = |nodes| Level::below_all(nodes, old.height);
                 self.align(&below(olds), &below(news), old_at, new_at);
             }
@@ -131,6 +148,16 @@ fn ids<C: Chunk>(nodes: &[&Child<C>]) -> Vec<usize> {
 
 fn slots<'l, 'a, C: Chunk>(level: &'l Level<'a, C>, slots: &Range<usize>) -> &'l [&'a Child<C>] {
     level.nodes.get(slots.clone()).unwrap_or_default()
+}
+
+/// What nodes and all below them take.
+fn bytes<C: Chunk>(nodes: &[&Child<C>]) -> usize {
+    nodes.iter().map(|child| child.heap).sum()
+}
+
+/// What nodes take without those below them.
+fn own_bytes<C: Chunk>(nodes: &[&Child<C>]) -> usize {
+    nodes.iter().map(|child| child.node.own_bytes()).sum()
 }
 
 fn elements<C: Chunk>(nodes: &[&Child<C>]) -> usize {

@@ -23,8 +23,8 @@ fn changed(value: &Value, patch: &str) -> Value {
 /// How many children the difference looks at, on both sides: those of the runs that are not shared.
 fn looked_at(old: &Value, new: &Value) -> usize {
     let runs = match (old.view(), new.view()) {
-        (View::Array(old), View::Array(new)) => old.unshared(new),
-        (View::Object(old), View::Object(new)) => old.unshared(new),
+        (View::Array(old), View::Array(new)) => old.unshared(new, &mut 0),
+        (View::Object(old), View::Object(new)) => old.unshared(new, &mut 0),
         _ => panic!("two arrays or two objects"),
     };
     runs.iter().map(|run| run.old.len() + run.new.len()).sum()

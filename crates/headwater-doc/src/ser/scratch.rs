@@ -1,7 +1,12 @@
 use std::{borrow::Cow, mem};
 
 use super::{SerializeFailure, SerializeReason, fields::Forms};
-use crate::{failure::Failure, node::Node, shapes::Shapes, value::Value};
+use crate::{
+    failure::Failure,
+    node::{Node, extend_clones},
+    shapes::Shapes,
+    value::Value,
+};
 
 /// What the containers of one document share while they are made, so that none needs lists of its own.
 ///
@@ -62,7 +67,7 @@ impl<'o> Scratch<'o> {
     /// Makes a flat container of an old one and the changes from a height on, which are taken off.
     pub(super) fn changed_node<H: Clone>(&mut self, old: &Node<H>, changes_from: usize) -> Node<H> {
         let from = self.values.len();
-        self.values.extend_from_slice(old.values());
+        extend_clones(&mut self.values, old.values());
         let mut totals = old.totals();
         for (slot, value) in self.changes.drain(changes_from..) {
             if let Some(place) = self.values.get_mut(from + slot) {

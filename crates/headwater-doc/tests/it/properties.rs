@@ -325,6 +325,16 @@ fn applied(value: &mut Value, patch: &Patch) -> Applied {
         .unwrap_or_else(|error| panic!("{error}: {patch}"))
 }
 
+/// What is found between two values is what applying their difference to the first yields.
+fn assert_between(from: &Value, to: &Value, extensions: Extensions) {
+    let (patch, between) = Patch::between(from, to, extensions);
+    assert_eq!(patch, diff(from, to, extensions));
+    let applied = applied(&mut from.clone(), &patch);
+    assert_eq!(between.touched, applied.touched, "{from}\n{to}");
+    let [found, expected] = [&between, &applied].map(|applied| applied.inverse.to_value());
+    assert!(found.identical(&expected), "{found}\n{expected}");
+}
+
 fn parsed(text: &str) -> Value {
     Value::parse(text.as_bytes(), &Limits::NONE).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
@@ -467,6 +477,7 @@ proptest! {
         let mut patched = old.clone();
         applied(&mut patched, &patch);
         prop_assert!(patched.identical(&new), "{old}\n{new}\n{patch}\n{patched}");
+        assert_between(&old, &new, extensions);
     }
 
     #[test]
@@ -489,6 +500,7 @@ proptest! {
                 applied(&mut patched, &patch);
                 prop_assert!(patched.identical(to), "{from}\n{to}\n{patch}\n{patched}");
                 prop_assert_eq!(patch.is_empty(), from.identical(to));
+                assert_between(from, to, extensions);
             }
         }
     }

@@ -156,6 +156,28 @@ fn a_cold_document_says_so_to_who_only_tries_and_is_inflated_for_who_wants_it() 
     );
 }
 
+/// Each of the others inflated a copy of its own and then, since that was not taken, relieved memory.
+#[test]
+fn a_cold_document_that_many_want_at_once_is_inflated_once() {
+    let engine = cold_engine();
+    let hall = key("hall");
+    let root = long(1_000_000);
+    engine.create(&hall, root.clone()).unwrap();
+    engine.tick(seconds(1));
+    assert_eq!(engine.stats().documents_frozen, 1);
+    let start = std::sync::Barrier::new(8);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                start.wait();
+                assert_eq!(engine.get(&hall).unwrap().root, root);
+            });
+        }
+    });
+    let stats = engine.stats();
+    assert_eq!((stats.documents_thawed, stats.reliefs), (1, 0));
+}
+
 #[test]
 fn what_somebody_follows_or_holds_or_has_just_used_does_not_become_cold() {
     let engine = cold_engine();

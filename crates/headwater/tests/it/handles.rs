@@ -4,8 +4,10 @@ use std::{
     sync::{
         Arc, Barrier,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
     thread,
+    time::Duration,
 };
 
 use headwater::{
@@ -72,14 +74,22 @@ fn a_version_that_was_read_before_is_read_without_a_lock() {
         let submits = scope.spawn(|| session.submit(&room, Seq(1), append(1)));
         asked.wait();
         // From here on the shard is locked.
-        for _ in 0..10 {
-            let read = handle.read().unwrap();
-            assert!(std::ptr::eq(&raw const *read, &raw const *here));
-            assert_eq!(handle.version(), Ok(Version::ZERO));
-            // Of the document that is being changed, the number of the newest version.
-            assert_eq!(there.version(), Ok(Version::ZERO));
-        }
+        let (done, reads) = mpsc::sync_channel(1);
+        let (handle, there, here) = (&handle, &there, &here);
+        scope.spawn(move || {
+            for _ in 0..10 {
+                let read = handle.read().unwrap();
+                assert!(std::ptr::eq(&raw const *read, &raw const **here));
+                assert_eq!(handle.version(), Ok(Version::ZERO));
+                // Of the document that is being changed, the number of the newest version.
+                assert_eq!(there.version(), Ok(Version::ZERO));
+            }
+            done.send(()).unwrap();
+        });
+        // One that waits for the lock does so until the rule has answered.
+        let in_time = reads.recv_timeout(Duration::from_secs(10));
         answer.wait();
+        assert_eq!(in_time, Ok(()));
         let outcome = submits.join().unwrap();
         assert_eq!(outcome, crate::fixture::applied(1));
     });

@@ -35,18 +35,22 @@ const RESENDS_MAX: usize = 100;
 const PENDING_MAX: usize = 250;
 
 impl World<'_> {
-    pub(crate) fn open(&mut self) -> Client {
-        let (session, attachment) = self.sessions.open(self.now).expect("there is room for it");
+    /// A new client, if the memory budget has room for it.
+    pub(crate) fn open(&mut self) -> Option<Client> {
+        let Ok((session, attachment)) = self.sessions.open(self.now) else {
+            self.check_refused_for_memory();
+            return None;
+        };
         let seen = self.now;
         let open = Session { attachment, seen };
         assert!(self.model.sessions.insert(session, open).is_none());
-        Client {
+        Some(Client {
             session,
             attachment,
             down_until: Time::START,
             known: BTreeMap::new(),
             state: State::Fine,
-        }
+        })
     }
 
     pub(crate) fn write(&mut self) {
@@ -257,7 +261,7 @@ impl World<'_> {
                 );
             }
             Outcome::Refused(Refusal::UnknownSession) => {
-                self.clients[client].state = State::Unknown
+                self.clients[client].state = State::Unknown;
             }
             Outcome::Refused(Refusal::Fenced { .. })
                 if batch.attachment == self.clients[client].attachment =>
@@ -424,8 +428,11 @@ impl World<'_> {
             State::Unknown => {
                 let before = self.clients[client].session;
                 assert!(!self.model.sessions.contains_key(&before));
+                let Some(opened) = self.open() else {
+                    return;
+                };
                 let pending = self.lost.remove(&before).unwrap_or_default();
-                self.clients[client] = self.open();
+                self.clients[client] = opened;
                 self.seen.note("client: reopened");
                 for (key, batches) in pending {
                     (0..batches.min(20)).for_each(|_| self.write_to(client, key));

@@ -1,7 +1,8 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use headwater_core::{Decision, Report, Seq, Submission, Time};
-use headwater_doc::{Operation, Patch};
+use headwater_core::{Decision, Outcome, Report, Seq, Sessions, Shard, Shared, Submission, Time};
+
+use crate::pair::{INCARNATION, config};
 
 /// A lane as it must be.
 #[derive(Default)]
@@ -88,18 +89,23 @@ impl Lane {
     }
 }
 
-/// What a batch must be charged while it is held.
-pub(crate) fn charge(patch: &Patch) -> usize {
-    let nodes = |operation: &Operation| match operation {
-        Operation::Add { value, .. }
-        | Operation::Replace { value, .. }
-        | Operation::Test { value, .. }
-        | Operation::Splice { insert: value, .. } => usize::try_from(value.nodes()).unwrap(),
-        _ => 0,
+/// What a batch is charged while it is held: asked of a shard that holds nothing else.
+pub(crate) fn charge(batch: &Submission) -> usize {
+    let mut sessions = Sessions::new(INCARNATION, 1);
+    let (session, attachment) = sessions.open(Time::START).unwrap();
+    let mut shard = Shard::new(config(), Arc::new(Shared::new(INCARNATION, u64::MAX)));
+    let alone = Submission {
+        session,
+        attachment,
+        seq: Seq(2),
+        ..batch.clone()
     };
-    let nodes: usize = patch.operations().iter().map(nodes).sum();
-    usize::try_from(patch.written_bytes()).unwrap()
-        + 256
-        + 128 * patch.operations().len()
-        + 48 * nodes
+    let outcome = shard.submit(Time::START, &sessions, &alone);
+    assert!(matches!(outcome, Outcome::Held { .. }), "{outcome:?}");
+    let bytes = shard.memory().reorder;
+    assert!(
+        bytes >= batch.patch.heap_bytes(),
+        "P7: at least what it takes"
+    );
+    usize::try_from(bytes).unwrap()
 }

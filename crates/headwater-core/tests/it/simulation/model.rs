@@ -328,7 +328,7 @@ impl Model {
             Limit::Bytes => of.bytes,
         };
         assert_eq!(named, bound);
-        let bytes = charge(&arrival.patch);
+        let bytes = charge(arrival);
         if bytes > of.bytes {
             return;
         }

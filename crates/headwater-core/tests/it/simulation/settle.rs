@@ -83,11 +83,7 @@ impl World<'_> {
                     (*expected, Some(*deadline)),
                     (lane.expected(), lane.deadline)
                 );
-                assert!(
-                    lane.held
-                        .insert(batch.seq.0, charge(&batch.patch))
-                        .is_none()
-                );
+                assert!(lane.held.insert(batch.seq.0, charge(batch)).is_none());
                 self.seen.note("held");
             }
             Outcome::Refused(refusal) => {
@@ -489,7 +485,7 @@ impl World<'_> {
         assert!(used <= bound, "P7: {used} of {max}");
         self.overdraft = self.overdraft.min(used);
         let total: u64 = self.shards.iter().map(|shard| shard.memory().total()).sum();
-        let total = total + self.shared.frames.bytes();
+        let total = total + self.shared.frames.bytes() + self.sessions.heap_bytes();
         let grain = (max / 4_096).min(64 << 10);
         let idle = 3 * grain * self.shards.len() as u64;
         let counted = used <= total + idle || self.stages;

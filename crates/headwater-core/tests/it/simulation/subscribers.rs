@@ -1,8 +1,11 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Wake,
 };
-use std::task::Wake;
 
 use headwater_core::{
     Body, Cursor, Encoded, Epoch, Frame, Incarnation, Key, Mode, Next, Position, Replica,
@@ -24,7 +27,9 @@ pub(crate) struct Subscriber {
     loses: bool,
     /// Whether a frame was lost, or it said where it is wrongly, since the last one that fitted.
     lost: bool,
-    /// Whether it took a frame after it said wrongly where it is: it cannot tell what it knew there.
+    /// Whether it has just said wrongly where it is.
+    lies: bool,
+    /// Whether it took a frame after that: it cannot tell what it knew there.
     strays: bool,
     /// Whether it waits to be woken.
     sleeps: bool,
@@ -36,9 +41,18 @@ pub(crate) struct Subscriber {
     /// What it is to get, not carried out yet.
     pending: Option<Pending>,
     /// A copy that it made earlier, and may come back with.
-    backup: Option<(Replica, Option<Seq>)>,
-    /// The highest of its own batches that it knows to be in its replica.
-    last_seq: Option<Seq>,
+    backup: Option<(Replica, Shown)>,
+    /// What it knows of its own batches.
+    shown: Shown,
+}
+
+/// What a subscriber was told of its own batches.
+#[derive(Clone, Copy, Default)]
+struct Shown {
+    /// The highest that is in its replica, or came to nothing.
+    seq: Option<Seq>,
+    /// Where it was told so; its replica is the same there.
+    at: Option<Position>,
 }
 
 struct Pending {
@@ -57,13 +71,20 @@ impl Wake for Alarm {
 }
 
 impl Subscriber {
+    /// It is told of its own batches.
+    fn hear(&mut self, seq: Option<Seq>) {
+        if !self.strays {
+            self.shown.seq = seq.max(self.shown.seq);
+        }
+    }
+
     /// It says what it holds.
     fn resume(&mut self) {
         self.cursor.position = self.replica.position();
         self.cursor.unchanged_to = Version::ZERO;
         self.asleep = false;
         self.lost = false;
-        self.strays = false;
+        self.lies = false;
     }
 }
 
@@ -102,6 +123,7 @@ pub(crate) fn subscribers(world: &World<'_>) -> Vec<Subscriber> {
             pace: if number == 0 { 1 } else { pace },
             loses: random.one_in(3),
             lost: false,
+            lies: false,
             strays: false,
             sleeps: random.one_in(2),
             asleep: false,
@@ -110,7 +132,7 @@ pub(crate) fn subscribers(world: &World<'_>) -> Vec<Subscriber> {
             joined: None,
             pending: None,
             backup: None,
-            last_seq: None,
+            shown: Shown::default(),
         }
     };
     // The last document is one that nobody follows.
@@ -176,13 +198,14 @@ impl World<'_> {
         if !subscriber.loses || subscriber.asleep || subscriber.pending.is_some() {
             return;
         }
-        if random.one_in(20) {
-            subscriber.backup = Some((subscriber.replica.clone(), subscriber.last_seq));
+        if random.one_in(20) && !subscriber.strays {
+            subscriber.backup = Some((subscriber.replica.clone(), subscriber.shown));
         }
         if random.one_in(20)
-            && let Some((replica, last_seq)) = subscriber.backup.take()
+            && let Some((replica, shown)) = subscriber.backup.take()
         {
-            (subscriber.replica, subscriber.last_seq) = (replica, last_seq);
+            (subscriber.replica, subscriber.shown) = (replica, shown);
+            subscriber.strays = false;
             subscriber.resume();
             self.seen.note("subscriber: resumed far back");
         } else if random.one_in(40)
@@ -215,7 +238,7 @@ impl World<'_> {
             };
             subscriber.cursor.unchanged_to = Version::ZERO;
             subscriber.lost = true;
-            subscriber.strays = true;
+            subscriber.lies = true;
         }
     }
 
@@ -326,6 +349,17 @@ impl World<'_> {
         subscriber
             .cursor
             .advance(frame.as_ref().map(Frame::position), version);
+        let cursor = &subscriber.cursor;
+        let line = || {
+            let body = frame.as_ref().map_or("nothing", |frame| word(&frame.body));
+            let (path, mode) = (&cursor.path, cursor.mode);
+            format!(
+                "subscriber {which} of {key} at {path:?}, {mode:?}, gets {body} to {version}, own {seq:?}"
+            )
+        };
+        if self.tells {
+            println!("{:>9}  {}", self.now.to_string(), line());
+        }
         let lost = links_lose && subscriber.loses && self.random.one_in(8);
         match frame {
             Some(_) if lost => {
@@ -336,7 +370,7 @@ impl World<'_> {
             None if !subscriber.lost && subscriber.replica.position() == was => {
                 let moved = was.is_some_and(|was| was.version < version);
                 self.seen.note(if moved { "moved" } else { "current" });
-                subscriber.last_seq = seq.max(subscriber.last_seq);
+                subscriber.hear(seq);
                 self.check_replica(which, key);
             }
             None => {}
@@ -350,7 +384,8 @@ impl World<'_> {
         match subscriber.replica.apply(frame) {
             Ok(()) => {
                 subscriber.lost = false;
-                subscriber.last_seq = seq.max(subscriber.last_seq);
+                subscriber.strays |= mem::take(&mut subscriber.lies);
+                subscriber.hear(seq);
                 use SnapshotReason::{Ahead, Compacted, EpochChanged, Initial};
                 if let Body::Snapshot {
                     reason: Ahead | Compacted | EpochChanged | Initial,
@@ -359,7 +394,7 @@ impl World<'_> {
                 {
                     // All that was decided shows in these.
                     subscriber.strays = false;
-                    subscriber.last_seq = seq;
+                    subscriber.shown.seq = seq;
                 }
                 if let Body::Patch { patch, .. } = &frame.body {
                     assert!(subscriber.cursor.extensions.include(patch.extensions()));
@@ -367,8 +402,7 @@ impl World<'_> {
                 self.seen.note(match &frame.body {
                     Body::Patch { from, .. } if from.next() == frame.to => "own patch",
                     Body::Patch { .. } => "squash",
-                    Body::Snapshot { reason, .. } => reason.code(),
-                    Body::Absent => "absent",
+                    body => word(body),
                 });
                 self.check_replica(which, key);
             }
@@ -391,12 +425,12 @@ impl World<'_> {
 
     /// P5: what it holds is that version, and of its own batches it holds those that it was told of.
     fn check_replica(&mut self, which: usize, key: &Key) {
-        let subscriber = &self.subscribers[which];
+        let subscriber = &mut self.subscribers[which];
         let replica = &subscriber.replica;
         let held = replica.position().unwrap();
         let version = held.version.max(subscriber.cursor.unchanged_to);
         let position = Position { version, ..held };
-        let (version, digest) = self
+        let (value, digest) = self
             .model
             .documents
             .version(key, position)
@@ -405,7 +439,7 @@ impl World<'_> {
         if path.is_root() {
             assert_eq!(replica.root().digest(), *digest, "P5");
         } else {
-            let expected = path.resolve(version);
+            let expected = path.resolve(value);
             assert_eq!(replica.is_present(), expected.is_some(), "P5: at {path}");
             let expected = expected.map_or_else(|| Value::NULL.digest(), Value::digest);
             assert_eq!(replica.root().digest(), expected, "P5: at {path}");
@@ -420,7 +454,17 @@ impl World<'_> {
         {
             return;
         }
-        let shown = subscriber.last_seq.unwrap_or_default();
+        let told = subscriber
+            .shown
+            .at
+            .filter(|told| told.epoch == position.epoch);
+        let version = told.map_or(version, |told| told.version.max(version));
+        let position = Position {
+            version,
+            ..position
+        };
+        subscriber.shown.at = Some(position);
+        let shown = subscriber.shown.seq.unwrap_or_default();
         let mut any = false;
         for (version, origin) in document.origins.iter().enumerate() {
             if let Some((owner, seq)) = origin
@@ -459,6 +503,11 @@ impl World<'_> {
             );
             let (then, _) = self.model.documents.version(name, position).unwrap();
             let path = &subscriber.cursor.path;
+            let held = position.version.max(subscriber.cursor.unchanged_to);
+            assert!(
+                !path.is_root() || held == document.position.version,
+                "a wake-up is lost"
+            );
             let digest = |root| path.resolve(root).map(Value::digest);
             assert_eq!(digest(then), digest(&document.root), "a wake-up is lost");
         }
@@ -519,6 +568,14 @@ pub(crate) fn advance(old: &Value, frame: &Frame) -> Value {
         }
         Body::Snapshot { root, .. } => root.clone(),
         Body::Absent => panic!("the whole document is always there"),
+    }
+}
+
+const fn word(body: &Body) -> &'static str {
+    match body {
+        Body::Patch { .. } => "patch",
+        Body::Snapshot { reason, .. } => reason.code(),
+        Body::Absent => "absent",
     }
 }
 

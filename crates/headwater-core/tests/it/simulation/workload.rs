@@ -88,7 +88,7 @@ pub(crate) fn rule(request: &Admission<'_>) -> Result<(), &'static str> {
         .touched
         .iter()
         .any(|path| path.as_str() == "/fields/3")
-        && request.seq.0 % 2 == 0
+        && request.seq.0.is_multiple_of(2)
     {
         return Err("touchy");
     }

@@ -48,7 +48,7 @@ pub(crate) struct World<'a> {
     pub(crate) overdraft: u64,
     pub(crate) seen: Seen,
     /// Whether what happens is told as it does.
-    tells: bool,
+    pub(crate) tells: bool,
 }
 
 impl<'a> World<'a> {
@@ -81,8 +81,8 @@ impl<'a> World<'a> {
             shards: (0..config.shards)
                 .map(|_| Shard::new(config.shard, Arc::clone(&shared)))
                 .collect(),
+            sessions: Sessions::new(INCARNATION, 10_000).within(Arc::clone(&shared.budget)),
             shared,
-            sessions: Sessions::new(INCARNATION, 10_000),
             model: Model::new(config, &keys),
             keys,
             network: Network::default(),
@@ -102,7 +102,7 @@ impl<'a> World<'a> {
             world.create_at(&key);
         }
         for _ in 0..config.clients {
-            let client = world.open();
+            let client = world.open().expect("there is room for it");
             world.clients.push(client);
         }
         world.subscribers = subscribers(&world);
@@ -316,6 +316,12 @@ impl<'a> World<'a> {
     /// P7: when all is gone, all is given back.
     fn tear_down(&mut self) {
         self.dismiss();
+        for shard in 0..self.shards.len() {
+            // Halves a history of any length.
+            (0..16).for_each(|_| self.relieve_at(shard));
+            let memory = self.shards[shard].memory();
+            assert_eq!(memory.pins, 0, "P7: nobody holds anything");
+        }
         for key in self.keys.clone() {
             self.remove_at(&key);
         }

@@ -1,0 +1,294 @@
+//! Which elements of two runs are the same, found by hashes of their contents.
+
+use std::mem;
+
+use triomphe::Arc;
+
+use crate::{
+    myers::{self, Hunk},
+    name::Name,
+    number::Held,
+    object::Names,
+    value::{Repr, Value, View},
+};
+
+/// The hunks that turn one run of elements into the other, ascending: what stands between them is
+/// identical in both.
+///
+/// An element whose hash is not among those of the other run can be in no match, so it is left out
+/// before a match is searched for. That decides the cost where most elements changed, as those of a
+/// world do at each tick: the search, quadratic in what has no match, is left with next to nothing. And
+/// an element that moved is found however many others changed.
+pub(super) fn hunks(old: &[&Value], new: &[&Value]) -> Vec<Hunk> {
+    let mut hashes = Hashes::default();
+    let olds: Vec<u64> = old.iter().map(|value| hashes.of(value)).collect();
+    let news: Vec<u64> = new.iter().map(|value| hashes.of(value)).collect();
+    let (old_places, old_known) = known(&olds, &Sieve::of(&news));
+    let (new_places, new_known) = known(&news, &Sieve::of(&olds));
+    let mut found = Gaps::default();
+    let (mut old_at, mut new_at) = (0, 0);
+    let end = Hunk {
+        old: old_known.len()..old_known.len(),
+        new: new_known.len()..new_known.len(),
+    };
+    let hunks = myers::hunks(&(old_known, new_known));
+    for hunk in hunks.into_iter().chain([end]) {
+        let olds = old_places.get(old_at..hunk.old.start).unwrap_or_default();
+        let news = new_places.get(new_at..hunk.new.start).unwrap_or_default();
+        for (&old_place, &new_place) in olds.iter().zip(news) {
+            // Two contents with one hash, which can be made on purpose, are a change like another.
+            let pair = old.get(old_place).zip(new.get(new_place));
+            if pair.is_some_and(|(old, new)| old.identical(new)) {
+                found.pair(old_place, new_place);
+            }
+        }
+        (old_at, new_at) = (hunk.old.end, hunk.new.end);
+    }
+    found.pair(old.len(), new.len());
+    found.hunks
+}
+
+/// The places of the hashes that may be in the other run too, and those hashes.
+fn known(hashes: &[u64], other: &Sieve) -> (Vec<usize>, Vec<u64>) {
+    let places = hashes.iter().copied().enumerate();
+    places.filter(|&(_, hash)| other.may_contain(hash)).unzip()
+}
+
+/// What lies between matches.
+#[derive(Default)]
+struct Gaps {
+    hunks: Vec<Hunk>,
+    /// Behind the last match.
+    old: usize,
+    new: usize,
+}
+
+impl Gaps {
+    /// Takes the next match. The ends of both runs are the last.
+    fn pair(&mut self, old: usize, new: usize) {
+        if self.old < old || self.new < new {
+            self.hunks.push(Hunk {
+                old: self.old..old,
+                new: self.new..new,
+            });
+        }
+        (self.old, self.new) = (old + 1, new + 1);
+    }
+}
+
+/// A set of hashes that may take another for one of its own: one bit is set for each.
+struct Sieve {
+    words: Vec<u64>,
+}
+
+impl Sieve {
+    /// A word for each hash: of those that are not in the set one in 64 passes, and costs the search an
+    /// edit. A smaller set lets more pass, a larger one takes more memory than the hashes.
+    fn of(hashes: &[u64]) -> Self {
+        let mut sieve = Self {
+            words: vec![0; hashes.len().next_power_of_two()],
+        };
+        for &hash in hashes {
+            let (word, bit) = sieve.place(hash);
+            if let Some(word) = sieve.words.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        sieve
+    }
+
+    fn may_contain(&self, hash: u64) -> bool {
+        let (word, bit) = self.place(hash);
+        self.words.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    /// The index of a word, and the bit in it.
+    fn place(&self, hash: u64) -> (usize, u64) {
+        let mask = self.words.len() as u64 - 1;
+        let word = usize::try_from((hash >> 6) & mask).unwrap_or_default();
+        (word, 1 << (hash & 63))
+    }
+}
+
+/// Hashes what [`Value::identical`] compares.
+///
+/// A hash decides only what is compared, so it needs to be quick, not strong: a word is one
+/// multiplication, where the steps of XXH64, which is made for long texts, took most of a diff.
+#[derive(Default)]
+struct Hashes<'a> {
+    state: u64,
+    /// Values still to be hashed; a list, since the depth is the input's.
+    open: Vec<&'a Value>,
+    /// The list of names that was hashed last, which the next record has too, and its hash.
+    names: Option<(&'a Names, u64)>,
+}
+
+impl<'a> Hashes<'a> {
+    fn of(&mut self, value: &'a Value) -> u64 {
+        self.state = FACTOR;
+        self.open.push(value);
+        while let Some(value) = self.open.pop() {
+            self.value(value);
+        }
+        self.state
+    }
+
+    fn value(&mut self, value: &'a Value) {
+        match &value.0 {
+            Repr::Null => self.word(0, 1),
+            Repr::Bool(value) => self.word(u64::from(*value), 2),
+            Repr::Number(number) => match number.held() {
+                Held::Unsigned(integer) => self.word(integer, 3),
+                Held::Negative(integer) => self.word(integer.unsigned_abs(), 4),
+                Held::Double(double) => self.word(double.to_bits(), 5),
+                Held::Literal(text) => self.text(text.as_bytes()),
+            },
+            Repr::Short(short) => self.text(short.as_bytes()),
+            Repr::Flat(flat) => self.text(flat.as_bytes()),
+            // Runs are cut as edits left them: their ends must not count.
+            Repr::Rope(rope) => {
+                self.word(rope.bytes() as u64, 6);
+                for byte in rope.runs().flat_map(str::bytes) {
+                    self.word(u64::from(byte), 7);
+                }
+            }
+            Repr::Object(node) => {
+                let names = self.names(node.header());
+                self.word(names, 8);
+                self.open.extend(node.values());
+            }
+            Repr::Array(_) | Repr::ArrayTree(_) | Repr::ObjectTree(_) => match value.view() {
+                View::Array(array) => {
+                    self.word(array.len() as u64, 9);
+                    self.open.extend(array.iter());
+                }
+                View::Object(object) => {
+                    let names = self.hash_of(object.names());
+                    self.word(names, 8);
+                    self.open.extend(object.values());
+                }
+                _ => {}
+            },
+        }
+    }
+
+    fn names(&mut self, names: &'a Names) -> u64 {
+        if let Some((known, hash)) = self.names
+            && Arc::ptr_eq(known, names)
+        {
+            return hash;
+        }
+        let hash = self.hash_of(names.iter().map(Name::as_str));
+        self.names = Some((names, hash));
+        hash
+    }
+
+    /// The hash of names alone.
+    fn hash_of<'n>(&mut self, names: impl Iterator<Item = &'n str>) -> u64 {
+        let around = mem::replace(&mut self.state, FACTOR);
+        names.for_each(|name| self.text(name.as_bytes()));
+        mem::replace(&mut self.state, around)
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        self.word(text.len() as u64, 6);
+        let (words, rest) = text.as_chunks::<8>();
+        for word in words {
+            self.word(u64::from_le_bytes(*word), 7);
+        }
+        let rest = rest
+            .iter()
+            .fold(0, |word, &byte| word << 8 | u64::from(byte));
+        self.word(rest, 7);
+    }
+
+    /// Takes a word of some kind, by a product of 128 bits folded to 64.
+    #[expect(clippy::cast_possible_truncation, reason = "one half after the other")]
+    const fn word(&mut self, word: u64, kind: u64) {
+        let product = (self.state ^ word) as u128 * (FACTOR + 2 * kind) as u128;
+        self.state = (product as u64 ^ (product >> 64) as u64).wrapping_add(FACTOR);
+    }
+}
+
+/// Odd, with bits set all over: of the golden ratio.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(value: &Value) -> u64 {
+        Hashes::default().of(value)
+    }
+
+    #[test]
+    fn what_is_identical_has_one_hash_and_what_is_not_has_others() {
+        let texts = [
+            "null",
+            "false",
+            "true",
+            "0",
+            "0.0",
+            "-0.0",
+            "1",
+            "-1",
+            "1.0",
+            "1e400",
+            "10e399",
+            "\"\"",
+            "\"1\"",
+            "\"one\"",
+            "\"more than fourteen bytes\"",
+            "\"more than fourteen bytez\"",
+            "[]",
+            "{}",
+            "[null]",
+            "[[]]",
+            "[[],[]]",
+            "[[[]]]",
+            "[1,2]",
+            "[2,1]",
+            "{\"a\":1}",
+            "{\"b\":1}",
+            "{\"a\":{},\"b\":[]}",
+            "{\"a\":[],\"b\":{}}",
+            "{\"ab\":1}",
+            "{\"a\":\"b\"}",
+        ];
+        let values = texts.map(|text| text.parse::<Value>().unwrap());
+        for left in &values {
+            for right in &values {
+                let equal = hash(left) == hash(right);
+                assert_eq!(equal, left.identical(right), "{left} {right}");
+            }
+            assert_eq!(hash(left), hash(&left.to_string().parse().unwrap()));
+        }
+    }
+
+    /// The form of a container and the runs of a string depend on how they came to be.
+    #[test]
+    fn the_hash_does_not_tell_how_a_value_is_held() {
+        let mut array: Value = (0..33).map(Value::from).collect();
+        let mut object: Value = (0..33).map(|at| (at.to_string(), Value::NULL)).collect();
+        for _ in 0..10 {
+            array.remove_element(0, &mut 0);
+            object.remove_member(0, &mut 0);
+        }
+        let mut text = Value::from("漢".repeat(1_000));
+        text.splice_text(500..500, "x", &mut 0);
+        for value in [array, object, text] {
+            assert_eq!(hash(&value), hash(&value.to_string().parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn one_that_moved_is_found_however_many_others_changed() {
+        let old: Vec<Value> = (0..1_000).map(Value::from).collect();
+        let mut new: Vec<Value> = (5_000..6_000).map(Value::from).collect();
+        new[700] = Value::from(3);
+        let (old, new): (Vec<_>, Vec<_>) = (old.iter().collect(), new.iter().collect());
+        let found = hunks(&old, &new);
+        let hunk = |old, new| Hunk { old, new };
+        assert_eq!(found, [hunk(0..3, 0..700), hunk(4..1_000, 701..1_000)]);
+    }
+}

@@ -81,8 +81,8 @@ impl Deref for Snapshot {
 pub(crate) struct Rules<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) history: &'a HistoryBounds,
-    /// Bytes that it may grow by: what the memory budget has room for.
-    pub(crate) room: u64,
+    /// Bytes that it may grow by: what the memory budget has room for; `None` if not even for the commit.
+    pub(crate) room: Option<u64>,
 }
 
 /// A batch whose turn has come.
@@ -227,7 +227,8 @@ impl Document {
                         head,
                     })?;
             // What a batch brings has been made room for; what it multiplies, by copying, has not.
-            if root.heap_bytes().saturating_sub(bytes) > rules.room {
+            let growth = root.heap_bytes().saturating_sub(bytes);
+            if rules.room.is_none_or(|room| growth > room) {
                 let undone = applied.inverse.apply(root, &Limits::NONE);
                 debug_assert!(
                     undone.is_ok(),

@@ -222,7 +222,7 @@ impl Shard {
         if batch.seq > expected {
             return self.hold(now, lane_id, batch.seq, held, expected);
         }
-        let outcome = self.decide(now, lane_id, held);
+        let outcome = self.decide(now, lane_id, held, true);
         // The batch that came may be the first missing one, with the next still missing.
         self.reorder.restart(now, lane_id);
         self.drain(now, lane_id);
@@ -320,12 +320,22 @@ impl Shard {
         }
     }
 
+    /// Whether the budget has room for a batch that was held, and was charged for being held alone.
+    fn has_room(&mut self, lane_id: LaneId, patch: &Patch) -> bool {
+        let key = self
+            .table
+            .entry_of(lane_id)
+            .map(|(_, entry)| entry.key.clone());
+        key.is_some_and(|key| self.make_room(&key, patch, 0).is_ok())
+    }
+
     /// Decides the batch that its lane expects.
     fn decide(
         &mut self,
         now: Time,
         lane_id: LaneId,
         batch: HeldBatch,
+        has_room: bool,
     ) -> Result<Version, Rejection> {
         let Some(&(entry_id, ref lane)) = self.table.lanes.get(lane_id) else {
             return Err(Rejection::NoSuchDocument);
@@ -341,6 +351,8 @@ impl Shard {
         let admit = admit.as_deref().map(|admit| (admit, &key));
         let result = self
             .change_entry(entry_id, |document, rules| {
+                let room = rules.room.filter(|_| has_room);
+                let rules = Rules { room, ..rules };
                 decide(document, now, (session, seq), batch, orphaned, admit, rules)
             })
             .unwrap_or(Err(Rejection::NoSuchDocument));
@@ -383,8 +395,11 @@ impl Shard {
             let expected = lane.expected();
             if let Some(batch) = self.reorder.take(now, lane_id, expected) {
                 self.counts.held -= 1;
+                let has_room = self.has_room(lane_id, &batch.patch);
                 // Its sender finds the outcome in the lane's memory.
-                let _late = self.decide(now, lane_id, batch);
+                let _late = self.decide(now, lane_id, batch, has_room);
+                // The next one finds the room that this one did not need.
+                self.settle();
                 news = true;
             } else if expected <= lane.skip_to
                 && let Some(next) = self.reorder.lowest(lane_id)

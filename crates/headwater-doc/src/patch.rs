@@ -281,7 +281,7 @@ pub struct Patch {
 }
 
 /// A list of operations. That of a single one, as most patches and their inverses are, takes no memory of
-/// its own: without, an allocation is a tenth of the time of applying it.
+/// its own: an allocation less for each of the two, and 3 of the 130 ns that applying it takes.
 pub(crate) type Operations = SmallVec<[Operation; 1]>;
 
 /// Bytes of a patch of no operations, `[]`. Any operation takes more.

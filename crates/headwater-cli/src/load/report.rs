@@ -248,7 +248,7 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
-fn parts(memory: &Memory) -> [(&'static str, u64); 9] {
+fn parts(memory: &Memory) -> [(&'static str, u64); 10] {
     [
         ("documents", memory.documents),
         ("cold", memory.cold),
@@ -258,6 +258,7 @@ fn parts(memory: &Memory) -> [(&'static str, u64); 9] {
         ("lanes", memory.lanes),
         ("tables", memory.tables),
         ("encoded", memory.encoded),
+        ("queues", memory.queues),
         ("total", memory.total()),
     ]
 }

@@ -87,109 +87,27 @@ fn line(before: Option<&Sample>, sample: &Sample) -> String {
     )
 }
 
+/// What was counted, how long it took, and where the memory is: side by side.
 fn table(before: Option<&Sample>, sample: &Sample) -> String {
-    let rate = |what| format!("{:.0}/s", sample.rate(before, what));
-    let (stats, counted) = (&sample.stats, &sample.counted);
-    let memory = &stats.memory;
-    let [p50, p95, p99, p999] = sample.known.map(nanos);
-    let [d50, d95, d99, d999] = sample.delivered.map(nanos);
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
+    let seconds = format!("{} s", whole_seconds(sample.at));
     table.set_header([
-        format!("{} s", whole_seconds(sample.at)),
-        "this second".to_owned(),
-        "in all".to_owned(),
-        "latency".to_owned(),
-        "known".to_owned(),
-        "delivered".to_owned(),
-        "memory".to_owned(),
-        String::new(),
+        &seconds,
+        "this second",
+        "in all",
+        "latency",
+        "known",
+        "delivered",
+        "memory",
+        "",
     ]);
-    let total = |what| counted.of(what).to_string();
-    let rows = [
-        [
-            "generated",
-            &rate(Count::Sent),
-            &total(Count::Sent),
-            "p50",
-            &p50,
-            &d50,
-            "documents",
-            &bytes(memory.documents),
-        ],
-        [
-            "applied",
-            &rate(Count::Applied),
-            &total(Count::Applied),
-            "p95",
-            &p95,
-            &d95,
-            "cold",
-            &bytes(memory.cold),
-        ],
-        [
-            "held now",
-            "",
-            &stats.counts.held.to_string(),
-            "p99",
-            &p99,
-            &d99,
-            "history",
-            &bytes(memory.history),
-        ],
-        [
-            "told",
-            &rate(Count::Told),
-            &stats.counts.told.to_string(),
-            "p99.9",
-            &p999,
-            &d999,
-            "pins",
-            &bytes(memory.pins),
-        ],
-        [
-            "frames",
-            &rate(Count::Frames),
-            &total(Count::Frames),
-            "",
-            "",
-            "",
-            "reorder buffer",
-            &bytes(memory.reorder),
-        ],
-        [
-            "conflated",
-            &rate(Count::Conflated),
-            &total(Count::Conflated),
-            "",
-            "",
-            "",
-            "lanes, tables",
-            &bytes(memory.lanes + memory.tables),
-        ],
-        [
-            "queued now",
-            "",
-            &stats.queued.to_string(),
-            "CPU",
-            &format!("{:.0} %", sample.processors(before) * 100.0),
-            "",
-            "encoded",
-            &bytes(memory.encoded),
-        ],
-        [
-            "resent",
-            &rate(Count::Resent),
-            &total(Count::Resent),
-            "resident",
-            &sample.resident_bytes.map_or_else(|| "?".to_owned(), bytes),
-            "",
-            "all",
-            &bytes(memory.total()),
-        ],
-    ];
-    for row in rows {
-        table.add_row(row);
+    let columns = counted(before, sample)
+        .into_iter()
+        .zip(timed(before, sample));
+    for ((counted, timed), (part, size)) in columns.zip(sizes(sample)) {
+        let row = counted.into_iter().chain(timed);
+        table.add_row(row.chain([part.to_owned(), bytes(size)]));
     }
     for numbers in [1, 2, 4, 5, 7] {
         if let Some(column) = table.column_mut(numbers) {
@@ -198,6 +116,58 @@ fn table(before: Option<&Sample>, sample: &Sample) -> String {
     }
     table.to_string()
 }
+
+/// Names, what was counted in the last second, and what in all or is now.
+fn counted(before: Option<&Sample>, sample: &Sample) -> [[String; 3]; ROWS] {
+    let flow = |name: &str, what| {
+        let rate = format!("{:.0}/s", sample.rate(before, what));
+        [name.to_owned(), rate, sample.counted.of(what).to_string()]
+    };
+    let level = |name: &str, now: String| [name.to_owned(), String::new(), now];
+    [
+        flow("generated", Count::Sent),
+        flow("applied", Count::Applied),
+        flow("told", Count::Told),
+        flow("resent", Count::Resent),
+        flow("frames", Count::Frames),
+        flow("conflated", Count::Conflated),
+        level("held now", sample.stats.counts.held.to_string()),
+        level("queued now", sample.stats.queued.to_string()),
+    ]
+}
+
+/// Names, and the times of the last second; below them, what the process takes.
+fn timed(before: Option<&Sample>, sample: &Sample) -> [[String; 3]; ROWS] {
+    let mut rows: [[String; 3]; ROWS] = Default::default();
+    let times = sample.known.into_iter().zip(sample.delivered);
+    for ((row, (name, _)), (known, delivered)) in rows.iter_mut().zip(QUANTILES).zip(times) {
+        *row = [name.to_owned(), nanos(known), nanos(delivered)];
+    }
+    let cpu = format!("{:.0} %", sample.processors(before) * 100.0);
+    let resident = sample.resident_bytes.map_or_else(|| "?".to_owned(), bytes);
+    let [.., cpu_row, resident_row] = &mut rows;
+    *cpu_row = ["CPU".to_owned(), cpu, String::new()];
+    *resident_row = ["resident".to_owned(), resident, String::new()];
+    rows
+}
+
+/// The parts of the engine's memory.
+const fn sizes(sample: &Sample) -> [(&'static str, u64); ROWS] {
+    let memory = &sample.stats.memory;
+    [
+        ("documents", memory.documents),
+        ("cold", memory.cold),
+        ("history", memory.history),
+        ("pins", memory.pins),
+        ("held, queued", memory.reorder + memory.queues),
+        ("lanes, tables", memory.lanes + memory.tables),
+        ("encoded", memory.encoded),
+        ("all", memory.total()),
+    ]
+}
+
+/// Rows of the table.
+const ROWS: usize = 8;
 
 fn whole_seconds(span: Duration) -> u64 {
     span.as_secs()

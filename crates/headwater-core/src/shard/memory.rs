@@ -235,7 +235,7 @@ impl Shard {
         let rules = Rules {
             limits: &self.config.limits,
             history: &self.config.history,
-            room: self.allowance.room(),
+            room: Some(self.allowance.room()),
         };
         let changed = change(document, rules);
         document.count_watch();

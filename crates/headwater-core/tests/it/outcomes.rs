@@ -317,10 +317,10 @@ fn a_gap_names_the_scope_the_limit_and_the_bound() {
         ..AMPLE
     };
     let small = Bound {
-        bytes: 1_100,
+        bytes: 550,
         ..AMPLE
     };
-    for (bound, limit, most) in [(few, Limit::Batches, 2), (small, Limit::Bytes, 1_100)] {
+    for (bound, limit, most) in [(few, Limit::Batches, 2), (small, Limit::Bytes, 550)] {
         for scope in [Scope::Lane, Scope::Document, Scope::Engine] {
             let mut reorder = ReorderBounds {
                 lane: AMPLE,

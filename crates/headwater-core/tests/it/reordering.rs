@@ -173,7 +173,7 @@ fn several_that_one_arrival_evicts_are_one_report() {
     let (mut server, client) = room(ReorderBounds {
         lane: Bound {
             batches: 10,
-            bytes: 1_700,
+            bytes: 1_000,
         },
         ..ReorderBounds::default()
     });

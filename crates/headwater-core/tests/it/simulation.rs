@@ -29,7 +29,7 @@ use self::{
 use crate::random::for_seeds;
 
 /// Schedules that `cargo test` runs: some seconds' worth.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 150;
 
 /// P1, P2, P3, P4, P5, P6, P7, P10.
 #[test]

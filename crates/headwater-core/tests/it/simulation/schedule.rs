@@ -138,7 +138,7 @@ fn any_config(seed: u64, random: &mut Random) -> Config {
     let mut shard = ShardConfig {
         outcomes_max: *random.pick(&[0, 1, 4, 128]),
         documents_max: *random.pick(&[2, 1 << 20]),
-        lanes_max: if random.one_in(12) { 6 } else { 1 << 20 },
+        lanes_max: if random.one_in(6) { 5 } else { 1 << 20 },
         batch_bytes_max: 4_000,
         batch_operations_max: 40,
         reorder: any_reorder(seed, random),

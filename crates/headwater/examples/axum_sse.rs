@@ -3,6 +3,8 @@
 //!
 //! `cargo run --example axum_sse -- 3000`; `axum_sse.curl.sh` beside this file talks to it.
 
+#![expect(clippy::print_stdout, reason = "an example says what it does")]
+
 use std::{convert::Infallible, env, error::Error};
 
 use axum::extract::{Path, State};

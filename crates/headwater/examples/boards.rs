@@ -3,6 +3,8 @@
 //!
 //! `cargo run --example boards`
 
+#![expect(clippy::print_stdout, reason = "an example says what it does")]
+
 use std::{error::Error, time::Duration};
 
 use headwater::{
@@ -122,7 +124,10 @@ fn conflict(engine: &Engine, board: &Key) -> Result<(), Fault> {
     let Outcome::Rejected(Rejection::Conflict(conflict)) = rename(&bob, "Bob's plans")? else {
         return Err("the second one should hear of the first".into());
     };
-    println!("Bob is told: {conflict}, among them {}", conflict.paths[0]);
+    println!(
+        "Bob is told: {conflict}, among them {:?}",
+        conflict.paths.first()
+    );
     Ok(())
 }
 

@@ -3,6 +3,12 @@
 //!
 //! Ten seconds of it in virtual time: `cargo run --release --example game`.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "an example says what it does"
+)]
+
 use std::{
     collections::{BTreeMap, HashMap},
     error::Error,

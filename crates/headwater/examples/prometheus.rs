@@ -1,5 +1,7 @@
 //! Headwater's metrics in Prometheus' text format: `cargo run --example prometheus`.
 
+#![expect(clippy::print_stdout, reason = "an example says what it does")]
+
 use std::error::Error;
 
 use headwater::{Engine, Key};

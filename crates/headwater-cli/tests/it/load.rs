@@ -103,17 +103,6 @@ fn documents_rest_and_are_followed_again_while_snapshots_are_held() {
 }
 
 #[test]
-fn the_seed_decides_what_is_sent_and_what_is_lost() {
-    let decided = |seed| {
-        let figures = passed(&["--loss", "0.1", "--seed", seed]);
-        // What is lost of what is sent again depends on when.
-        let lost = figures["counts"]["lost"].as_u64().unwrap();
-        (figures["counts"]["sent"].clone(), lost > 0)
-    };
-    assert_eq!(decided("7"), decided("7"));
-}
-
-#[test]
 fn a_gate_that_cannot_hold_fails_and_is_named() {
     for gate in [["--max-p99", "1ns"], ["--max-memory", "1"]] {
         let output = load(&[&gate[..], &["--quiet"]].concat());

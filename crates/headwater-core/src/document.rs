@@ -12,10 +12,10 @@ use headwater_doc::{Applied, Limits, Patch, PatchError, Value};
 
 use crate::{
     admit::{Admission, Admit},
-    budget::Memory,
+    budget::{Allowance, Memory},
     cold::Cold,
     frames::FrameMemory,
-    history::{Commit, History, HistoryBounds},
+    history::{Charge, Commit, History, HistoryBounds},
     id::{Epoch, Key, Position, Seq, SessionId, Version},
     pins::Pins,
     reorder::AtDeadline,
@@ -203,6 +203,7 @@ impl Document {
         turn: Turn<'_>,
         rules: Rules<'_>,
     ) -> Result<Version, Rejection> {
+        let bytes = self.hot().map_or(0, Value::heap_bytes);
         self.thaw_in_place();
         self.let_go();
         let head = self.version;
@@ -215,7 +216,6 @@ impl Document {
             admit,
         } = turn;
         let decided = catch_unwind(AssertUnwindSafe(|| {
-            let bytes = root.heap_bytes();
             // Costs nothing but where there is a rule, which sees both sides of the change.
             let before = admit.map(|_| root.clone());
             let mut applied =
@@ -226,10 +226,16 @@ impl Document {
                         reason: error.reason,
                         head,
                     })?;
+            if before.is_some() && self.pins.is_none() {
+                // What was copied, only `before` holds.
+                applied.copied_bytes = 0;
+            }
+            let copied = applied.copied_bytes;
+            let commit = Commit::new(head.next(), origin, now, patch, applied);
             // What a batch brings has been made room for; what it multiplies, by copying, has not.
-            let growth = root.heap_bytes().saturating_sub(bytes);
+            let growth = grown(bytes, root, commit.charge.own.saturating_add(copied));
             if rules.room.is_none_or(|room| growth > room) {
-                let undone = applied.inverse.apply(root, &Limits::NONE);
+                let undone = commit.inverse.apply(root, &Limits::NONE);
                 debug_assert!(
                     undone.is_ok(),
                     "an inverse applies to what it was made from"
@@ -244,33 +250,27 @@ impl Document {
                     key,
                     seq,
                     before: &before,
-                    patch: &patch,
-                    touched: &applied.touched,
+                    patch: &commit.patch,
+                    touched: &commit.touched,
                     after: root,
                 };
                 if let Err(code) = admit.admit(&request) {
                     *root = before;
                     return Err(Rejection::Refused { code });
                 }
-                if self.pins.is_none() {
-                    // What was copied, only `before` held.
-                    applied.copied_bytes = 0;
-                }
             }
-            Ok(applied)
+            Ok((commit, copied))
         }));
-        let applied = decided.unwrap_or(Err(Rejection::Panicked))?;
-        self.note(now, origin, patch, applied, rules.history);
+        let (commit, copied) = decided.unwrap_or(Err(Rejection::Panicked))?;
+        self.note(commit, copied, rules.history);
         Ok(self.version)
     }
 
     /// Applies batches to a copy of the newest version, which [`install`](Self::install) makes the newest.
-    /// `bytes` is what they were let in with.
     pub(crate) fn stage(
         &self,
         patches: &[Arc<Patch>],
         limits: &Limits,
-        bytes: u64,
     ) -> Result<Staged, (usize, PatchError)> {
         let mut root = self.root();
         let mut commits = Vec::with_capacity(patches.len());
@@ -284,7 +284,7 @@ impl Document {
             position: self.position(),
             root,
             commits,
-            bytes,
+            bytes: 0,
         })
     }
 
@@ -300,31 +300,27 @@ impl Document {
                 // What was copied, the copy that is no longer the newest held alone.
                 applied.copied_bytes = 0;
             }
-            self.note(now, None, patch, applied, bounds);
+            let copied = applied.copied_bytes;
+            let commit = Commit::new(self.version.next(), None, now, patch, applied);
+            self.note(commit, copied, bounds);
         }
         true
     }
 
-    /// Makes the version that a batch has led to.
-    fn note(
-        &mut self,
-        now: Time,
-        origin: Option<(SessionId, Seq)>,
-        patch: Arc<Patch>,
-        applied: Applied,
-        bounds: &HistoryBounds,
-    ) {
-        self.version = self.version.next();
+    /// Makes the version that a batch has led to; `copied` is what older versions keep for themselves of
+    /// what it changed.
+    fn note(&mut self, commit: Commit, copied: u64, bounds: &HistoryBounds) {
+        let now = commit.at;
+        self.version = commit.version;
         if let Some(watch) = self.watch.get() {
             watch.advance(self.version);
         }
         self.touch(now);
-        if applied.copied_bytes > 0 {
+        if copied > 0 {
             let pins = self.pins.get_or_insert_default();
-            pins.retain(self.version, applied.copied_bytes);
+            pins.retain(self.version, copied);
         }
-        self.history
-            .push(Commit::new(self.version, origin, now, patch, applied));
+        self.history.push(commit);
         self.trim(now, bounds);
     }
 
@@ -415,9 +411,11 @@ impl Document {
         published.is_some_and(|snapshot| Arc::strong_count(&snapshot.0) > 2)
     }
 
-    /// Counts what readers have added since the last time.
-    pub(crate) fn count_watch(&mut self) {
-        self.watch_counted = self.watch.get().is_some();
+    /// Counts what readers have added since the last time, once there is room for it.
+    pub(crate) fn count_watch(&mut self, allowance: &mut Allowance) {
+        if !self.watch_counted && self.watch.get().is_some() {
+            self.watch_counted = allowance.admits(WATCH_BYTES);
+        }
     }
 
     /// Bytes that it takes, without its slot in the tables. It stays the same until the document is
@@ -457,6 +455,12 @@ impl Document {
 const WATCH_BYTES: u64 =
     (size_of::<Watch>() + size_of::<Versioned>() + 4 * size_of::<usize>()) as u64;
 
+/// Bytes that a document takes more than `before`, with `commits` in its history and among its pins.
+fn grown(before: u64, root: &Value, commits: u64) -> u64 {
+    let after = root.heap_bytes().saturating_add(commits);
+    after.saturating_sub(before)
+}
+
 /// Batches that were applied to a copy of a document.
 #[derive(Debug)]
 pub struct Staged {
@@ -464,18 +468,18 @@ pub struct Staged {
     root: Value,
     commits: Vec<(Arc<Patch>, Applied)>,
     /// What the budget has let them in with.
-    bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 impl Staged {
-    /// Bytes that the document takes more with it.
+    /// Bytes that the document takes more with it, its history included.
     pub(crate) fn growth(&self, document: &Document) -> u64 {
         let before = document.hot().map_or(0, Value::heap_bytes);
-        self.root.heap_bytes().saturating_sub(before)
-    }
-
-    pub(crate) const fn bytes(&self) -> u64 {
-        self.bytes
+        let commits = self.commits.iter().fold(0_u64, |sum, (patch, applied)| {
+            sum.saturating_add(Charge::of(patch, applied).own)
+                .saturating_add(applied.copied_bytes)
+        });
+        grown(before, &self.root, commits)
     }
 }
 

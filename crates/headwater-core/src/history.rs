@@ -195,7 +195,7 @@ impl Commit {
 }
 
 impl Charge {
-    fn of(patch: &Patch, applied: &Applied) -> Self {
+    pub(crate) fn of(patch: &Patch, applied: &Applied) -> Self {
         let values = |patch: &Patch| {
             let operations = patch.operations().iter();
             operations.fold(0, |sum, operation| match operation {

@@ -394,12 +394,12 @@ impl Shard {
             };
             let expected = lane.expected();
             if let Some(batch) = self.reorder.take(now, lane_id, expected) {
+                // It finds the room that is left by what was decided before it.
+                self.settle();
                 self.counts.held -= 1;
                 let has_room = self.has_room(lane_id, &batch.patch);
                 // Its sender finds the outcome in the lane's memory.
                 let _late = self.decide(now, lane_id, batch, has_room);
-                // The next one finds the room that this one did not need.
-                self.settle();
                 news = true;
             } else if expected <= lane.skip_to
                 && let Some(next) = self.reorder.lowest(lane_id)

@@ -99,9 +99,8 @@ fn what_the_engine_counts_is_what_it_requests_within_15_percent() {
 #[test]
 fn what_the_engine_counts_never_passes_its_budget_and_relief_lets_batches_in_again() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    for seed in 1..=3 {
-        budget_holds(seed);
-    }
+    let refused: u32 = (1..=8).map(budget_holds).sum();
+    assert!(refused > 0, "no load");
 }
 
 /// Each batch of a transaction alone would fit, and all of them together do not.
@@ -561,9 +560,9 @@ fn small_engine() -> Engine {
 }
 
 /// Random traffic against a small budget, which holds after every step; and once the load is gone,
-/// batches are taken again.
+/// batches are taken again. Gives how many were refused for want of memory.
 #[expect(clippy::too_many_lines, reason = "an arm for each kind of traffic")]
-fn budget_holds(seed: u64) {
+fn budget_holds(seed: u64) -> u32 {
     eprintln!("seed {seed}");
     let engine = small_engine();
     let mut random = Random(seed);
@@ -580,7 +579,7 @@ fn budget_holds(seed: u64) {
     for step in 0..20_000_u64 {
         let key = &keys[random.index(keys.len())];
         let session = &sessions[random.index(8)];
-        let bytes = [10, 100, 1_000, 10_000][random.index(4)];
+        let bytes = [10, 100, 1_000, 30_000][random.index(4)];
         let what = random.index(20);
         let said = match what {
             0 => match engine.create(key, value(bytes, &mut random)) {
@@ -632,8 +631,8 @@ fn budget_holds(seed: u64) {
             }
             10 => {
                 snapshots.push(engine.get(key));
-                if snapshots.len() > 8 {
-                    snapshots.swap_remove(random.index(8));
+                if snapshots.len() > 32 {
+                    snapshots.swap_remove(random.index(32));
                 }
                 ""
             }
@@ -687,7 +686,7 @@ fn budget_holds(seed: u64) {
         stats.reliefs, worst.0, worst.1
     );
     assert!(stats.counts.balance(), "P4: {:?}", stats.counts);
-    assert!(refused > 0 && stats.reliefs > 0, "no load");
+    assert!(stats.reliefs > 0, "no load");
     assert!(worst.0 <= BUDGET, "seed {seed}: {worst:?}");
 
     // What weighs goes, and everybody is served again.
@@ -709,6 +708,7 @@ fn budget_holds(seed: u64) {
     }
     let left: Memory = engine.memory();
     assert!(left.total() < BUDGET / 2, "{left:?}");
+    refused
 }
 
 fn value(bytes: usize, random: &mut Random) -> Value {

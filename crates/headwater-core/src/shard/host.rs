@@ -151,11 +151,12 @@ impl Shard {
         let document = self.table.document(key);
         let document = document.ok_or_else(|| fails(0, ApplyError::NoSuchDocument))?;
         let bytes = self.allowance.promised() - before;
-        let staged = document
-            .stage(patches, &self.config.limits, bytes)
+        let mut staged = document
+            .stage(patches, &self.config.limits)
             .map_err(|(patch, error)| fails(patch, error.into()))?;
         // As a commit does: what the batches multiply, by copying, nobody has made room for.
-        if staged.growth(document) > self.allowance.room() {
+        staged.bytes = staged.growth(document).max(bytes);
+        if !self.allowance.admits(staged.bytes - bytes) {
             return Err(fails(patches.len().saturating_sub(1), ApplyError::Memory));
         }
         Ok(staged)
@@ -164,7 +165,7 @@ impl Shard {
     /// Commits what was staged, and says which version that made; `None`, and nothing is done, if the
     /// document has changed meanwhile.
     pub fn install(&mut self, now: Time, key: &Key, staged: Staged) -> Option<Version> {
-        let promised = self.allowance.promised().saturating_sub(staged.bytes());
+        let promised = self.allowance.promised().saturating_sub(staged.bytes);
         let installed = self.change(key, |document, rules| {
             let installed = document.install(now, staged, rules.history);
             installed.then_some(document.version)

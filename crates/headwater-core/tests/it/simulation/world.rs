@@ -42,6 +42,8 @@ pub(crate) struct World<'a> {
     pub(crate) written: u64,
     /// Whether something is staged, for which memory is reserved.
     pub(crate) stages: bool,
+    /// What the budget came to when it was last looked at.
+    pub(crate) used: u64,
     /// How many batches were decided later than they were handed in.
     pub(crate) late: u64,
     /// What the budget came to when the last of them were.
@@ -93,6 +95,7 @@ impl<'a> World<'a> {
             known: BTreeMap::new(),
             written: 0,
             stages: false,
+            used: 0,
             late: 0,
             overdraft: 0,
             seen: Seen::default(),

@@ -261,7 +261,6 @@ impl Model {
         if !evicted.is_empty() {
             assert_eq!(self.config.reorder.when_full, WhenFull::EvictFarthest);
         }
-        let bounds = &self.config.reorder;
         let at = (arrival.session, arrival.key.clone());
         let shard = self.shards[&arrival.key];
         let mut here: BTreeMap<_, BTreeMap<u64, usize>> = BTreeMap::new();
@@ -270,53 +269,63 @@ impl Model {
                 here.insert(id.clone(), lane.held.clone());
             }
         }
-        let mut left: Given = evicted.clone();
         let mut elsewhere = self.load(Scope::Engine, (at.0, &at.1));
         here.values()
             .for_each(|held| elsewhere.sub(Load::sum(held)));
-        for scope in [Scope::Lane, Scope::Document, Scope::Engine] {
-            loop {
+        assert!(
+            self.explains(&at, elsewhere, &here, evicted),
+            "each must be the farthest of a fullest lane, and none evicted in vain: {evicted:?}"
+        );
+    }
+
+    /// Whether these evictions, and no others, make room for what is held `here`. Where lanes hold equally
+    /// much, whose farthest goes first is the shard's choice.
+    fn explains(
+        &self,
+        at: &(SessionId, Key),
+        elsewhere: Load,
+        here: &BTreeMap<(SessionId, Key), BTreeMap<u64, usize>>,
+        evicted: &Given,
+    ) -> bool {
+        let full = [Scope::Lane, Scope::Document, Scope::Engine]
+            .into_iter()
+            .find_map(|scope| {
                 let inside = |id: &(SessionId, Key)| match scope {
-                    Scope::Lane => *id == at,
+                    Scope::Lane => id == at,
                     Scope::Document => id.1 == at.1,
                     Scope::Engine => true,
                 };
+                let inside: Vec<_> = here.iter().filter(|(id, _)| inside(id)).collect();
                 let mut load = Load::default();
-                here.iter()
-                    .filter(|(id, _)| inside(id))
+                inside
+                    .iter()
                     .for_each(|(_, held)| load.add(Load::sum(held)));
                 if scope == Scope::Engine {
                     load.add(elsewhere);
                 }
-                let Some(limit) = load.beyond(bound_of(bounds, scope)) else {
-                    break;
-                };
-                let weight = |held: &BTreeMap<u64, usize>| match limit {
-                    Limit::Batches => held.len(),
-                    Limit::Bytes => held.values().sum(),
-                };
-                let candidates = here.iter().filter(|(id, _)| inside(id));
-                let most = candidates
-                    .clone()
-                    .map(|(_, held)| weight(held))
-                    .max()
-                    .unwrap();
-                let victim = candidates
-                    .filter(|(_, held)| weight(held) == most)
-                    .find_map(|(id, held)| {
-                        let last = held.keys().next_back().copied()?;
-                        let gone = left.get(id).is_some_and(|gone| gone.contains(&last));
-                        gone.then(|| (id.clone(), last))
-                    });
-                let (id, last) = victim.expect("the farthest of the fullest lane is evicted");
-                left.get_mut(&id).unwrap().retain(|&seq| seq != last);
-                here.get_mut(&id).unwrap().remove(&last);
-            }
-        }
-        assert!(
-            left.values().all(Vec::is_empty),
-            "nothing is evicted in vain: {left:?}"
-        );
+                let limit = load.beyond(bound_of(&self.config.reorder, scope))?;
+                Some((inside, limit))
+            });
+        let Some((inside, limit)) = full else {
+            return evicted.values().all(Vec::is_empty);
+        };
+        let weight = |held: &BTreeMap<u64, usize>| match limit {
+            Limit::Batches => held.len(),
+            Limit::Bytes => held.values().sum(),
+        };
+        let most = inside.iter().map(|(_, held)| weight(held)).max();
+        let fullest = inside
+            .iter()
+            .filter(|(_, held)| Some(weight(held)) == most)
+            .filter_map(|(id, held)| Some((*id, *held.keys().next_back()?)));
+        fullest
+            .filter(|(id, last)| evicted.get(id).is_some_and(|gone| gone.contains(last)))
+            .any(|(id, last)| {
+                let (mut here, mut left) = (here.clone(), evicted.clone());
+                left.get_mut(id).unwrap().retain(|&seq| seq != last);
+                here.get_mut(id).unwrap().remove(&last);
+                self.explains(at, elsewhere, &here, &left)
+            })
     }
 
     /// A batch was not held; there must have been no room.

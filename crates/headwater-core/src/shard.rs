@@ -480,18 +480,26 @@ impl Shard {
         self.drain(now, lane_id);
     }
 
-    /// Gives up all that is held, and reports it: nothing that is missing will come any more. Batches that
-    /// wait only for a turn are decided first.
-    pub fn give_up_held(&mut self, now: Time) {
-        while self.has_turn() {
+    /// Gives up what a bounded number of lanes hold, and reports it: nothing that is missing will come any
+    /// more. Batches that wait only for a turn are decided first. Whether more may be left, for another
+    /// call.
+    #[must_use]
+    pub fn give_up_held(&mut self, now: Time) -> bool {
+        if self.has_turn() {
             self.turn(now);
+            return true;
         }
-        while let Some(lane_id) = self.reorder.due(Time::END) {
+        for _ in 0..TURN_BATCHES_MAX {
+            let Some(lane_id) = self.reorder.due(Time::END) else {
+                self.settle();
+                return false;
+            };
             let held = self.reorder.remove_lane(lane_id);
             let seqs: Vec<_> = held.iter().map(|&(seq, _)| seq).collect();
             self.give_up(now, lane_id, Cause::ShutDown, &seqs);
         }
         self.settle();
+        true
     }
 
     /// When [`tick`](Self::tick) has something to do.
@@ -500,15 +508,20 @@ impl Shard {
         self.reorder.next_deadline()
     }
 
-    /// Forgets a session that has ended: its lanes, and what they hold.
-    pub fn forget(&mut self, session: SessionId) {
-        for (id, lane) in self.table.close_lanes(session) {
+    /// Forgets a session that has ended: a bounded number of its lanes, and what they hold. Whether more
+    /// may be left, for another call.
+    #[must_use]
+    pub fn forget(&mut self, session: SessionId) -> bool {
+        let closed = self.table.close_lanes(session, TURN_BATCHES_MAX);
+        let more = closed.len() == TURN_BATCHES_MAX;
+        for (id, lane) in closed {
             let given_up = self.reorder.remove_lane(id).len() as u64;
             self.counts.held -= given_up;
             self.counts.told += given_up;
             self.outcome_bytes -= lane.heap_bytes() as u64;
         }
         self.settle();
+        more
     }
 
     /// Takes back that a batch was handed in and refused, for a caller that has made room and hands it in

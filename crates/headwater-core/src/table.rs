@@ -1,3 +1,5 @@
+use std::collections::hash_map;
+
 use ahash::{AHashMap, RandomState};
 use slab::Slab;
 
@@ -86,9 +88,16 @@ impl Table {
         id
     }
 
-    /// Takes out all lanes of a session.
-    pub(crate) fn close_lanes(&mut self, session: SessionId) -> Vec<(LaneId, Lane)> {
-        let ids = self.lanes_of.remove(&session).unwrap_or_default();
+    /// Takes out lanes of a session, at most `max`.
+    pub(crate) fn close_lanes(&mut self, session: SessionId, max: usize) -> Vec<(LaneId, Lane)> {
+        let hash_map::Entry::Occupied(mut open) = self.lanes_of.entry(session) else {
+            return Vec::new();
+        };
+        let ids = open.get_mut();
+        let ids = ids.split_off(ids.len().saturating_sub(max));
+        if open.get().is_empty() {
+            open.remove();
+        }
         let mut closed = Vec::with_capacity(ids.len());
         for id in ids {
             let Some((entry_id, lane)) = self.lanes.try_remove(id) else {

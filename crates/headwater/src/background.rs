@@ -140,11 +140,14 @@ impl Engine {
         inner.closed.store(true, Ordering::Relaxed);
         let mut given_up = 0;
         for shard in &inner.shards {
-            let mut shard = shard.write();
-            let before = shard.counts().told;
-            shard.give_up_held(inner.now());
-            given_up += shard.counts().told - before;
-            inner.finish(shard);
+            let mut more = true;
+            while more {
+                let mut shard = shard.write();
+                let before = shard.counts().told;
+                more = shard.give_up_held(inner.now());
+                given_up += shard.counts().told - before;
+                inner.finish(shard);
+            }
         }
         (drained, given_up)
     }

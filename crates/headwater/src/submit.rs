@@ -129,9 +129,12 @@ impl Inner {
         let closed = self.sessions.write().close(session);
         if closed {
             for shard in &self.shards {
-                let mut shard = shard.write();
-                shard.forget(session);
-                self.finish(shard);
+                let mut more = true;
+                while more {
+                    let mut shard = shard.write();
+                    more = shard.forget(session);
+                    self.finish(shard);
+                }
             }
             self.wake(self.mail.close(session));
         }

@@ -78,7 +78,7 @@ fn forgetting_a_session_gives_up_what_it_holds_and_only_that() {
     server.hold_all(&hall, [2]);
     server.hold_all(&other, [2]);
     assert!(server.sessions.close(room.session));
-    server.shard.forget(room.session);
+    while server.shard.forget(room.session) {}
     let counts = server.shard.counts();
     assert!(counts.balance(), "{counts:?}");
     assert_eq!((counts.held, counts.told), (1, 3));
@@ -99,7 +99,7 @@ fn forgetting_a_session_whose_batches_wait_for_a_turn_leaves_nothing_to_decide()
     server.send_all(&client, [1]);
     server.hold_all(&client, [67]);
     assert!(server.shard.has_turn());
-    server.shard.forget(client.session);
+    while server.shard.forget(client.session) {}
     // Another lane may stand where the forgotten one stood.
     let other = server.client("room");
     server.hold_all(&other, [2]);
@@ -109,12 +109,44 @@ fn forgetting_a_session_whose_batches_wait_for_a_turn_leaves_nothing_to_decide()
     assert_eq!(server.shard.counts().held, 1);
 }
 
+/// P9: whoever waits for the shard waits for a bounded number of lanes.
+#[test]
+fn a_session_of_many_lanes_is_forgotten_in_rounds() {
+    let mut server = Server::new();
+    let client = server.client("0");
+    for number in 0..150 {
+        server.hold_all(&client.on(&number.to_string()), [2]);
+    }
+    assert!(server.sessions.close(client.session));
+    let mut held = Vec::new();
+    while server.shard.forget(client.session) {
+        held.push(server.shard.counts().held);
+    }
+    assert_eq!(held, [86, 22]);
+    assert_eq!(server.shard.counts().told, 150);
+}
+
+#[test]
+fn what_is_held_is_given_up_in_rounds() {
+    let mut server = Server::new();
+    let client = server.client("0");
+    for number in 0..150 {
+        server.hold_all(&client.on(&number.to_string()), [2]);
+    }
+    let mut held = Vec::new();
+    while server.shard.give_up_held(server.now) {
+        held.push(server.shard.counts().held);
+    }
+    assert_eq!(held, [86, 22]);
+    assert_eq!(server.shard.counts().told, 150);
+}
+
 #[test]
 fn a_key_that_nobody_uses_is_forgotten() {
     let mut server = Server::new();
     let client = server.client("room");
     server.send(&client, 1, "[]");
-    server.shard.forget(client.session);
+    while server.shard.forget(client.session) {}
     assert_eq!(server.status(&client).decided, Seq(0));
     server.create("room", "1");
     server.shard.remove(&key("room"));

@@ -490,7 +490,7 @@ impl World<'_> {
         self.tell(|| format!("session {} ends", session.number));
         self.shards
             .iter_mut()
-            .for_each(|shard| shard.forget(session));
+            .for_each(|shard| while shard.forget(session) {});
         (0..self.shards.len()).for_each(|shard| self.settle(shard, Event::Other));
     }
 

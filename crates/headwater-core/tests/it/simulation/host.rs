@@ -146,7 +146,7 @@ impl World<'_> {
         self.stages = false;
         self.shards
             .iter_mut()
-            .for_each(|shard| shard.forget(nobody));
+            .for_each(|shard| while shard.forget(nobody) {});
         for shard in 0..self.shards.len() {
             self.settle(shard, Event::Other);
         }

@@ -1,0 +1,290 @@
+use std::{sync::Arc, time::Duration};
+
+use headwater::{
+    ApplyError, Bound, Busy, ColdBounds, CreateError, EditError, Encoding, Engine, Key, Memory,
+    Outcome, Patch, Refusal, ReorderBounds, Seq, Session, SubscribeOptions, Time, Value,
+};
+
+use crate::{Mix, Random, alone, builder, patch, table, words};
+
+#[test]
+fn what_the_engine_counts_never_passes_its_budget_and_relief_lets_batches_in_again() {
+    let _alone = alone();
+    let refused: u32 = (1..=8).map(budget_holds).sum();
+    assert!(refused > 0, "no load");
+}
+
+/// Each batch of a transaction alone would fit, and all of them together do not.
+#[test]
+fn a_transaction_that_is_too_much_as_a_whole_is_refused_as_a_whole() {
+    let _alone = alone();
+    for documents in [1, 4, 100] {
+        let mix = Mix {
+            engine: small_engine(),
+            part: 0,
+        };
+        let keys: Vec<_> = (0..documents)
+            .map(|number| mix.make(number, "{}"))
+            .collect();
+        let text = words(20_000, 1);
+        let write = |number: usize| {
+            let batch = format!(r#"[{{"op":"add","path":"/{number}","value":"{text}"}}]"#);
+            (keys[number % documents].clone(), patch(&batch))
+        };
+        let writes: Vec<_> = (0..100).map(write).collect();
+        let refused = mix.engine.transact(&writes).map_err(|error| error.error);
+        let memory = mix.engine.memory();
+        assert!(memory.total() <= BUDGET, "{documents}: {memory:?}");
+        assert_eq!(refused, Err(ApplyError::Memory), "{documents}");
+        assert!(keys.iter().all(|key| {
+            mix.engine
+                .get(key)
+                .is_some_and(|head| head.root.to_string() == "{}")
+        }));
+    }
+}
+
+/// What tables take grows in leaps.
+#[test]
+fn the_tables_of_documents_lanes_and_sessions_keep_within_the_budget_too() {
+    let _alone = alone();
+    let mix = Mix {
+        engine: small_engine(),
+        part: 0,
+    };
+    let mut most = 0;
+    for number in 0..20_000 {
+        let made = mix.engine.create(&mix.key(number), Value::default());
+        assert!(matches!(made, Ok(_) | Err(CreateError::Memory)), "{made:?}");
+        most = most.max(mix.engine.memory().total());
+    }
+    assert!(most <= BUDGET, "documents: {most}");
+
+    // The sessions come first, and are bounded by how many they may be.
+    let engine = small_engine();
+    let sessions: Vec<_> = (0..50).map(|_| engine.open_session()).collect();
+    let sessions_bytes = engine.memory().tables;
+    let mut most = 0;
+    for number in 0..1_000 {
+        for session in sessions.iter().flatten() {
+            let _rejected_or_busy = session.submit(&mix.key(number), Seq(1), patch("[]"));
+            most = most.max(engine.memory().total());
+        }
+    }
+    assert!(
+        most <= BUDGET + sessions_bytes,
+        "lanes: {most}, {:?}",
+        engine.memory()
+    );
+    assert!(most > BUDGET / 2, "no load: {most}");
+}
+
+/// What the sessions take, is counted, and reserved like all else.
+#[test]
+fn sessions_keep_within_the_budget_too() {
+    let _alone = alone();
+    let engine = small_engine();
+    for _ in 0..40_000 {
+        let _open_or_busy = engine.open_session();
+    }
+    assert!(engine.memory().total() <= BUDGET, "{:?}", engine.memory());
+}
+
+/// What the small budget is.
+const BUDGET: u64 = 1 << 20;
+
+fn small_engine() -> Engine {
+    let half = Bound {
+        batches: 1_000,
+        bytes: 128 << 10,
+    };
+    let reorder = ReorderBounds {
+        lane: half,
+        document: half,
+        engine: half,
+        ..ReorderBounds::default()
+    };
+    let cold = ColdBounds {
+        bytes_min: 2 << 10,
+        idle: Duration::from_secs(5),
+    };
+    builder()
+        .cold(cold)
+        .reorder(reorder)
+        .memory_max(BUDGET)
+        .build()
+        .expect("it can be")
+}
+
+/// Random traffic against a small budget, which holds after every step; and once the load is gone,
+/// batches are taken again. Gives how many were refused for want of memory.
+#[expect(clippy::too_many_lines, reason = "an arm for each kind of traffic")]
+fn budget_holds(seed: u64) -> u32 {
+    eprintln!("seed {seed}");
+    let engine = small_engine();
+    let mut random = Random(seed);
+    let mut sessions: Vec<Session> = (0..8)
+        .map(|_| engine.open_session().expect("room"))
+        .collect();
+    let keys: Vec<_> = (0..24)
+        .map(|number| Key::new(&format!("document/{number}")).expect("a key"))
+        .collect();
+    let mut subscriptions = Vec::new();
+    let mut snapshots = Vec::new();
+    let mut refused = 0_u32;
+    let mut worst = (0, String::new());
+    for step in 0..20_000_u64 {
+        let key = &keys[random.index(keys.len())];
+        let session = &sessions[random.index(8)];
+        let bytes = [10, 100, 1_000, 30_000][random.index(4)];
+        let what = random.index(20);
+        let said = match what {
+            0 => match engine.create(key, value(bytes, &mut random)) {
+                Err(CreateError::Memory) => "memory",
+                Ok(_) | Err(CreateError::Exists) => "",
+                Err(error) => panic!("{error}"),
+            },
+            1 if random.index(4) == 0 => {
+                engine.remove(key);
+                ""
+            }
+            2..=4 => match engine.apply(key, change(bytes, &mut random)) {
+                Err(ApplyError::Memory) => "memory",
+                _ => "",
+            },
+            5 => {
+                let count = 1 + random.index(12);
+                let writes: Vec<_> = (0..count)
+                    .map(|_| {
+                        (
+                            keys[random.index(keys.len())].clone(),
+                            change(bytes, &mut random),
+                        )
+                    })
+                    .collect();
+                match engine.transact(&writes) {
+                    Err(error) if error.error == ApplyError::Memory => "memory",
+                    _ => "",
+                }
+            }
+            6 => match engine.store(key, &words(bytes, step)) {
+                Err(EditError::Apply(ApplyError::Memory)) => "memory",
+                _ => "",
+            },
+            7 => {
+                if let Ok(subscription) = engine.subscribe(key, SubscribeOptions::default()) {
+                    subscriptions.push(subscription);
+                }
+                if subscriptions.len() > 16 {
+                    subscriptions.swap_remove(random.index(16));
+                }
+                ""
+            }
+            8 | 9 => {
+                for subscription in &mut subscriptions {
+                    let _bytes = subscription.poll_bytes(Encoding::Json);
+                }
+                ""
+            }
+            10 => {
+                snapshots.push(engine.get(key));
+                if snapshots.len() > 32 {
+                    snapshots.swap_remove(random.index(32));
+                }
+                ""
+            }
+            11 if random.index(10) == 0 => {
+                let old = random.index(8);
+                engine.close_session(sessions[old].id());
+                sessions[old] = engine.open_session().expect("room");
+                ""
+            }
+            12 => {
+                engine.tick(Time::from_millis(step * 10));
+                ""
+            }
+            _ => {
+                let expected = session.status(key).expected.0;
+                let seq = Seq(expected + [0, 0, 0, 1, 2, 5][random.index(6)]);
+                let batch = session.batch(key, seq, change(bytes, &mut random));
+                let outcome = if random.index(4) == 0 {
+                    match engine.enqueue(batch) {
+                        Ok(queued) => {
+                            drop(queued);
+                            engine.tick(Time::from_millis(step * 10));
+                            continue;
+                        }
+                        Err(outcome) => outcome,
+                    }
+                } else {
+                    engine.submit(&batch)
+                };
+                match outcome {
+                    Outcome::Refused(Refusal::Retry { cause, .. }) => {
+                        assert_eq!(cause, Busy::Memory);
+                        "memory"
+                    }
+                    _ => "",
+                }
+            }
+        };
+        refused += u32::from(said == "memory");
+        let memory = engine.stats().memory;
+        if memory.total() > worst.0 {
+            worst = (
+                memory.total(),
+                format!("step {step}, kind {what}: {memory:?}"),
+            );
+        }
+    }
+    let stats = engine.stats();
+    eprintln!(
+        "{refused} refused for memory, {} reliefs, most {} at {}",
+        stats.reliefs, worst.0, worst.1
+    );
+    assert!(stats.counts.balance(), "P4: {:?}", stats.counts);
+    assert!(stats.reliefs > 0, "no load");
+    assert!(worst.0 <= BUDGET, "seed {seed}: {worst:?}");
+
+    // What weighs goes, and everybody is served again.
+    drop((subscriptions, snapshots));
+    for key in &keys[1..] {
+        engine.remove(key);
+    }
+    for tick in 0..20 {
+        engine.tick(Time::from_millis(1_000_000 + tick * 1_000));
+    }
+    engine.remove(&keys[0]);
+    engine
+        .create(&keys[0], "{}".parse().expect("JSON"))
+        .expect("room");
+    let session = engine.open_session().expect("room");
+    for seq in 1..=100 {
+        let outcome = session.submit(&keys[0], Seq(seq), change(1_000, &mut random));
+        assert!(!matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
+    }
+    let left: Memory = engine.memory();
+    assert!(left.total() < BUDGET / 2, "{left:?}");
+    refused
+}
+
+fn value(bytes: usize, random: &mut Random) -> Value {
+    let rows = table(random.index(100), 1 + bytes / 200);
+    rows.parse().expect("JSON")
+}
+
+fn change(bytes: usize, random: &mut Random) -> Arc<Patch> {
+    let name = random.index(6);
+    let row = table(name, 1 + bytes / 400);
+    patch(&match random.index(6) {
+        0 => format!(r#"[{{"op":"add","path":"/m{name}","value":{row}}}]"#),
+        1 => format!(
+            r#"[{{"op":"add","path":"/m{name}","value":"{}"}}]"#,
+            words(bytes, 1)
+        ),
+        2 => format!(r#"[{{"op":"add","path":"/rows/-","value":{row}}}]"#),
+        3 => format!(r#"[{{"op":"remove","path":"/m{name}"}}]"#),
+        4 => format!(r#"[{{"op":"copy","from":"/rows","path":"/m{name}"}}]"#),
+        _ => format!(r#"[{{"op":"replace","path":"","value":{row}}}]"#),
+    })
+}

@@ -1,0 +1,117 @@
+//! The formulas of `docs/PERFORMANCE.md`, so that whoever plans a machine can rely on them.
+
+use std::sync::Arc;
+
+use headwater::{Seq, SubscribeOptions, Subscription, Value};
+
+use crate::{Mix, allocator::held, alone, patch, words};
+
+#[test]
+fn a_document_takes_its_value_and_its_key_and_170_bytes() {
+    let _alone = alone();
+    for text in [
+        r#"{"n":1}"#.to_owned(),
+        format!(r#"{{"name":"somebody","text":"{}"}}"#, words(600, 1)),
+    ] {
+        let root: Value = text.parse().expect("JSON");
+        for count in [10_000, 20_000, 30_000] {
+            let mix = Mix::new(0);
+            let took = each(count, |number| drop(mix.make(number, &text)));
+            // The keys are of 16 bytes.
+            let formula = 170 + 16 + root.heap_bytes();
+            agree("document", took, formula);
+        }
+    }
+}
+
+#[test]
+fn a_commit_takes_160_bytes_and_for_each_operation_225_with_its_path_and_what_it_took_out() {
+    let _alone = alone();
+    for (path, operations, old) in [
+        (2, 1, 0),
+        (20, 1, 0),
+        (60, 1, 0),
+        (2, 3, 0),
+        (60, 3, 0),
+        (2, 1, 200),
+        (2, 1, 900),
+    ] {
+        let name = "n".repeat(path - 1);
+        let mix = Mix::new(0);
+        let value = words(old, 1);
+        let key = mix.make(0, &format!(r#"{{"{name}":"{value}"}}"#));
+        let taken_out = Value::from(value.as_str()).heap_bytes();
+        let operation = format!(r#"{{"op":"replace","path":"/{name}","value":"{value}"}}"#);
+        let batch = format!("[{}]", vec![operation; operations].join(","));
+        // As many as stay by default, whatever their size.
+        let took = each(250, |_| mix.apply(&key, &batch));
+        let each_operation = 225 + path as u64 + taken_out;
+        agree("commit", took, 160 + operations as u64 * each_operation);
+    }
+}
+
+#[test]
+fn a_subscriber_takes_208_bytes() {
+    let _alone = alone();
+    for count in [1_000, 10_000] {
+        let mix = Mix::new(0);
+        let key = mix.make(0, "{}");
+        let mut subscriptions = Vec::with_capacity(count);
+        let took = each(count, |_| {
+            let options = SubscribeOptions::default();
+            let subscription = mix.engine.subscribe(&key, options);
+            subscriptions.push(subscription.expect("it is there"));
+        });
+        agree(
+            "subscriber",
+            took + f64::from(u32::try_from(size_of::<Subscription>()).expect("few")),
+            208,
+        );
+    }
+}
+
+#[test]
+fn a_lane_takes_176_bytes_and_32_for_each_outcome_that_it_may_remember() {
+    let _alone = alone();
+    let test = patch(r#"[{"op":"test","path":"","value":2}]"#);
+    for outcomes in [1_u64, 10, 20, 128] {
+        let mix = Mix::new(0);
+        let keys: Vec<_> = (0..3_000).map(|number| mix.make(number, "1")).collect();
+        let session = mix.engine.open_session().expect("room");
+        let took = each(keys.len(), |number| {
+            for seq in 1..=outcomes {
+                drop(session.submit(&keys[number], Seq(seq), Arc::clone(&test)));
+            }
+        });
+        let room = outcomes.next_power_of_two().max(4);
+        agree("lane", took, 176 + 32 * room);
+    }
+}
+
+#[test]
+fn a_session_takes_50_bytes() {
+    let _alone = alone();
+    let mix = Mix::new(0);
+    let took = each(10_000, |_| drop(mix.engine.open_session().expect("room")));
+    agree("session", took, 50);
+}
+
+/// What each one more of something requests, on average over many.
+fn each(count: usize, mut make: impl FnMut(usize)) -> f64 {
+    let before = held();
+    (0..count).for_each(&mut make);
+    (held() - before) / f64::from(u32::try_from(count).expect("less than 4 G"))
+}
+
+fn agree(of: &str, took: f64, formula: u64) {
+    let formula = f64::from(u32::try_from(formula).expect("less than 4 GiB"));
+    let off = took / formula - 1.0;
+    eprintln!(
+        "{of}: {took:.0} bytes, {formula} by formula, {:+.0} %",
+        off * 100.0
+    );
+    assert!(
+        off.abs() <= 0.15,
+        "{of}: {took:.0} bytes, {formula} by formula"
+    );
+}

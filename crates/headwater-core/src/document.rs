@@ -318,7 +318,7 @@ impl Document {
         self.touch(now);
         if copied > 0 {
             let pins = self.pins.get_or_insert_default();
-            pins.retain(self.version, copied);
+            pins.copied(self.version, copied);
         }
         self.history.push(commit);
         self.trim(now, bounds);
@@ -329,9 +329,7 @@ impl Document {
         let snapshot_bytes = self.written_bytes();
         let pins = &mut self.pins;
         self.history.trim(now, snapshot_bytes, bounds, |gone| {
-            if let Some(pins) = pins
-                && pins.oldest().is_some_and(|held| held < gone.version)
-            {
+            if let Some(pins) = pins {
                 pins.retain(gone.version, gone.charge.removed);
             }
         });
@@ -345,9 +343,7 @@ impl Document {
             let Some(gone) = self.history.pop() else {
                 break;
             };
-            if let Some(pins) = &mut self.pins
-                && pins.oldest().is_some_and(|held| held < gone.version)
-            {
+            if let Some(pins) = &mut self.pins {
                 pins.retain(gone.version, gone.charge.removed);
             }
         }
@@ -427,7 +423,7 @@ impl Document {
         };
         let watch = if self.watch_counted { WATCH_BYTES } else { 0 };
         let pins = self.pins.as_ref();
-        let pins = pins.map_or(0, |pins| pins.bytes() + size_of::<Pins>() as u64);
+        let pins = pins.map_or(0, |pins| pins.bytes());
         Memory {
             documents: documents + watch,
             cold,

@@ -1,38 +1,66 @@
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, mem, sync::Arc};
 
-use crate::{document::Snapshot, id::Version};
+use crate::{
+    document::{Snapshot, Versioned},
+    id::Version,
+};
 
 /// The old versions of a document that readers still hold, and what they keep from being freed.
 ///
 /// A version that is held costs nothing by itself, since it shares all with the next one. It costs what
-/// commits after it have copied or removed. When the oldest is let go, that passes to the next older one
-/// or, if there is none, is freed.
+/// commits after it have copied or removed, up to the next version that is held; and never more than it
+/// takes itself, since what came later is not its. When it is let go, its cost passes to the next older
+/// one or, if there is none, is freed.
+///
+/// Also what commits have copied of values that patches in the history still hold.
 #[derive(Debug, Default)]
 pub(crate) struct Pins {
     /// Oldest first. The first one was held when it was last looked at; others may be held no more.
-    held: VecDeque<Snapshot>,
+    held: VecDeque<Pin>,
     /// At so many they are all looked at.
     full_at: usize,
-    /// By the version whose commit has copied or removed them.
-    retained: BTreeMap<Version, u64>,
-    /// Invariant: the sum of `retained`.
+    /// What commits in the history have copied, oldest first.
+    copied: VecDeque<(Version, u64)>,
+    /// Invariant: the sums of `held` and `copied`.
     bytes: u64,
+}
+
+#[derive(Debug)]
+struct Pin {
+    snapshot: Snapshot,
+    /// Bytes that are there for it, and for none that is newer.
+    kept: u64,
+}
+
+impl Pin {
+    /// Takes over as much of `bytes` as can be its; how much that is.
+    fn keep(&mut self, bytes: u64) -> u64 {
+        let before = self.kept;
+        self.kept = (before + bytes).min(self.snapshot.root.heap_bytes());
+        self.kept.saturating_sub(before)
+    }
 }
 
 impl Pins {
     /// Keeps an eye on a version that somebody holds.
     pub(crate) fn hold(&mut self, snapshot: Snapshot) {
-        self.held.push_back(snapshot);
+        self.held.push_back(Pin { snapshot, kept: 0 });
+    }
+
+    /// Notes what the commit that made `version`, the newest, has copied.
+    pub(crate) fn copied(&mut self, version: Version, bytes: u64) {
+        if bytes > 0 {
+            self.copied.push_back((version, bytes));
+            self.bytes += bytes;
+        }
     }
 
     /// Notes what the commit that made `version` leaves to those who hold versions before it.
     pub(crate) fn retain(&mut self, version: Version, bytes: u64) {
-        if bytes > 0 {
-            *self.retained.entry(version).or_default() += bytes;
-            self.bytes += bytes;
+        let newer = |pin: &Pin| pin.snapshot.position.version >= version;
+        let mut before = self.held.iter_mut().rev().skip_while(|pin| newer(pin));
+        if let Some(pin) = before.next() {
+            self.bytes += pin.keep(bytes);
         }
     }
 
@@ -41,36 +69,42 @@ impl Pins {
     ///
     /// O(1) on average: looks at all versions only when they have become twice as many.
     pub(crate) fn settle(&mut self, oldest: Version) {
-        while self.held.front().is_some_and(|front| !front.is_held()) {
+        while let Some(&(version, bytes)) = self.copied.front()
+            && version <= oldest
+        {
+            self.copied.pop_front();
+            self.bytes -= bytes;
+            self.retain(version, bytes);
+        }
+        while let Some(front) = self.held.front()
+            && !front.snapshot.is_held()
+        {
+            self.bytes -= front.kept;
             self.held.pop_front();
         }
         if self.held.len() >= self.full_at {
-            self.held.retain(Snapshot::is_held);
+            for pin in mem::take(&mut self.held) {
+                match self.held.back_mut() {
+                    Some(older) if !pin.snapshot.is_held() => {
+                        self.bytes -= pin.kept;
+                        self.bytes += older.keep(pin.kept);
+                    }
+                    _ => self.held.push_back(pin),
+                }
+            }
             self.full_at = HELD_MIN.max(self.held.len() * 2);
         }
-        let kept = match self.oldest() {
-            Some(held) => held.min(oldest),
-            None => oldest,
-        };
-        while let Some(first) = self.retained.first_entry()
-            && *first.key() <= kept
-        {
-            self.bytes -= first.remove();
-        }
-    }
-
-    /// The oldest version that was held when it was last looked at.
-    pub(crate) fn oldest(&self) -> Option<Version> {
-        self.held.front().map(|snapshot| snapshot.position.version)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.held.is_empty() && self.retained.is_empty()
+        self.held.is_empty() && self.copied.is_empty()
     }
 
-    /// What is kept from being freed.
-    pub(crate) const fn bytes(&self) -> u64 {
-        self.bytes
+    /// What is kept from being freed, and what it takes to know that.
+    pub(crate) fn bytes(&self) -> u64 {
+        let held = self.held.len() * (size_of::<Pin>() + size_of::<Versioned>());
+        let copied = self.copied.len() * size_of::<(Version, u64)>();
+        self.bytes + (size_of::<Self>() + held + copied) as u64
     }
 
     /// How many versions are held.

@@ -555,3 +555,48 @@ fn what_is_staged_is_held_to_the_budget_as_a_whole() {
         }
     }
 }
+
+/// P7: what came after the version that somebody holds is not there for its sake.
+#[test]
+fn one_held_version_keeps_no_more_than_itself() {
+    let mut server = short();
+    let held = server.snapshot("room");
+    for commit in 0..200 {
+        server.apply("room", &add("/big", 10_000 + commit));
+        // Each version is read, and let go by the time of the next but one.
+        drop(server.snapshot("room"));
+    }
+    let pins = server.shard.memory().pins;
+    assert!(pins < 5_000, "{pins}");
+    drop(held);
+}
+
+/// When a version between two others goes, what it kept passes to the older one, as far as that has it.
+#[test]
+fn what_a_version_between_kept_passes_to_the_older_one() {
+    let mut server = short();
+    server.apply("room", &add("/big", 100_000));
+    let first = server.snapshot("room");
+    counted(&mut server, 1);
+    let between = server.snapshot("room");
+    server.apply("room", &add("/big", 10));
+    let last: Vec<_> = (0..20)
+        .map(|_| {
+            counted(&mut server, 1);
+            server.snapshot("room")
+        })
+        .collect();
+    drop(between);
+    let newer: Vec<_> = (0..40)
+        .map(|_| {
+            counted(&mut server, 1);
+            server.snapshot("room")
+        })
+        .collect();
+    assert!(server.shard.memory().pins > 100_000);
+    drop(first);
+    sweep(&mut server);
+    let pins = server.shard.memory().pins;
+    assert!(pins < 50_000, "{pins}");
+    drop((last, newer));
+}

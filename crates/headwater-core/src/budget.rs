@@ -14,6 +14,8 @@ use std::{
 pub struct Budget {
     max: u64,
     used: AtomicU64,
+    /// The most that there was no room for since [`wanted`](Self::wanted) was asked.
+    wanted: AtomicU64,
 }
 
 impl Budget {
@@ -23,6 +25,7 @@ impl Budget {
         Self {
             max,
             used: AtomicU64::new(0),
+            wanted: AtomicU64::new(0),
         }
     }
 
@@ -43,7 +46,17 @@ impl Budget {
     pub fn reserve(&self, bytes: u64) -> bool {
         let grown = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= self.max);
         let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
-        self.used.fetch_update(set, fetch, grown).is_ok()
+        let reserved = self.used.fetch_update(set, fetch, grown).is_ok();
+        if !reserved {
+            self.wanted.fetch_max(bytes, Ordering::Relaxed);
+        }
+        reserved
+    }
+
+    /// The most bytes that there was no room for since this was asked the last time.
+    #[must_use]
+    pub fn wanted(&self) -> u64 {
+        self.wanted.swap(0, Ordering::Relaxed)
     }
 
     /// Gives `bytes` back.

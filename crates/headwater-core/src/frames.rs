@@ -19,8 +19,15 @@ pub struct FrameCache {
     memory: Arc<FrameMemory>,
     /// The frame that was delivered last: to whoever keeps up, what all the others get, too.
     latest: ArcSwapOption<(FrameKey, Encoded)>,
-    /// Oldest first.
-    slots: Mutex<VecDeque<Arc<Slot>>>,
+    slots: Mutex<Slots>,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    /// Oldest first, each with what it is counted with: nothing while it is being made.
+    kept: VecDeque<(Arc<Slot>, u64)>,
+    /// Whether the document is gone, so that nothing is kept any more.
+    closed: bool,
 }
 
 /// What the encoded frames of all documents take.
@@ -118,15 +125,15 @@ impl FrameCache {
     pub fn get(&self, key: FrameKey, encode: impl FnOnce() -> Encoded) -> Encoded {
         let slot = {
             let mut slots = self.slots.lock();
-            let found = slots.iter().rev().find(|slot| slot.key == key);
-            if let Some(slot) = found {
+            let found = slots.kept.iter().rev().find(|(slot, _)| slot.key == key);
+            if let Some((slot, _)) = found {
                 Arc::clone(slot)
             } else {
                 let slot = Arc::new(Slot {
                     key: key.clone(),
                     encoded: OnceLock::new(),
                 });
-                slots.push_back(Arc::clone(&slot));
+                slots.kept.push_back((Arc::clone(&slot), 0));
                 slot
             }
         };
@@ -144,34 +151,47 @@ impl FrameCache {
 
     /// Accounts for a frame that was just made, and lets older ones go for it.
     fn keep(&self, slot: &Arc<Slot>, encoded: &Encoded) {
+        let bytes = bytes(encoded);
         let mut slots = self.slots.lock();
-        if self.memory.take(bytes(encoded)) {
-            let latest = Arc::new((slot.key.clone(), encoded.clone()));
-            self.latest.store(Some(latest));
-            while slots.len() > SLOTS_MAX {
-                // One that is still being made is not counted yet, and accounts for itself when it is.
-                let Some(done) = slots.iter().position(|slot| slot.encoded.get().is_some()) else {
-                    break;
-                };
-                let oldest = slots.remove(done);
-                let oldest = oldest.as_ref().and_then(|slot| slot.encoded.get());
-                self.memory.give_back(oldest.map_or(0, bytes));
+        if slots.closed || !self.memory.take(bytes) {
+            slots.kept.retain(|(kept, _)| !Arc::ptr_eq(kept, slot));
+            return;
+        }
+        let latest = Arc::new((slot.key.clone(), encoded.clone()));
+        self.latest.store(Some(latest));
+        for (kept, counted) in &mut slots.kept {
+            if Arc::ptr_eq(kept, slot) {
+                *counted = bytes;
             }
-        } else {
-            slots.retain(|kept| !Arc::ptr_eq(kept, slot));
+        }
+        while slots.kept.len() > SLOTS_MAX {
+            // One that is still being made accounts for itself when it is.
+            let Some(done) = slots.kept.iter().position(|&(_, counted)| counted > 0) else {
+                break;
+            };
+            if let Some((_, counted)) = slots.kept.remove(done) {
+                self.memory.give_back(counted);
+            }
         }
     }
 
     /// Lets go of all frames that are done.
     pub fn clear(&self) {
+        self.let_go(&mut self.slots.lock());
+    }
+
+    /// Lets go of all frames, for good.
+    pub(crate) fn close(&self) {
         let mut slots = self.slots.lock();
+        slots.closed = true;
+        self.let_go(&mut slots);
+    }
+
+    fn let_go(&self, slots: &mut Slots) {
         self.latest.store(None);
-        slots.retain(|slot| match slot.encoded.get() {
-            Some(encoded) => {
-                self.memory.give_back(bytes(encoded));
-                false
-            }
-            None => true,
+        slots.kept.retain(|&(_, counted)| {
+            self.memory.give_back(counted);
+            counted == 0
         });
     }
 }

@@ -110,6 +110,9 @@ pub struct LaneStatus {
     pub report: Option<Report>,
 }
 
+/// Outcomes that a lane makes room for at a time.
+const OUTCOMES_GROWTH: usize = 4;
+
 impl Lane {
     pub(crate) const fn new(session: SessionId) -> Self {
         Self {
@@ -161,10 +164,22 @@ impl Lane {
     pub(crate) fn decide(&mut self, digest: u64, decision: Decision, outcomes_max: usize) {
         self.decided = self.expected();
         self.rejected = !matches!(decision, Decision::Applied { .. });
-        self.remembered.push_back(Remembered { digest, decision });
-        while self.remembered.len() > outcomes_max {
+        self.remember(Remembered { digest, decision }, outcomes_max);
+    }
+
+    /// Grows by less than a batch was charged while it was held, so that one that was held is decided within
+    /// what it has given back.
+    fn remember(&mut self, outcome: Remembered, outcomes_max: usize) {
+        if outcomes_max == 0 {
+            return;
+        }
+        if self.remembered.len() >= outcomes_max {
             self.remembered.pop_front();
         }
+        if self.remembered.len() == self.remembered.capacity() {
+            self.remembered.reserve_exact(OUTCOMES_GROWTH);
+        }
+        self.remembered.push_back(outcome);
     }
 
     /// Gives up all undecided seqs before `next`, however many: a client may name any seq.
@@ -173,13 +188,12 @@ impl Lane {
         let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
         self.decided = Seq(self.decided.0.max(next.0.saturating_sub(1)));
         for _ in 0..skipped.min(outcomes_max) {
-            self.remembered.push_back(Remembered {
+            let skipped = Remembered {
                 digest: 0,
                 decision: Decision::Skipped,
-            });
+            };
+            self.remember(skipped, outcomes_max);
         }
-        let over = self.remembered.len().saturating_sub(outcomes_max);
-        self.remembered.drain(..over);
         self.rejected |= skipped > 0;
     }
 

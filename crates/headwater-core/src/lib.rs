@@ -8,6 +8,16 @@
 //! a [`reorder`](ReorderBounds) buffer puts them in order. Each commit makes a version and goes into
 //! the document's history, from which [`Shard::next`] finds for a [`Cursor`] what takes it to the
 //! newest version: the commits' own patches, one squash of them, or the whole document.
+//!
+//! # Consistency
+//!
+//! - Each batch of a lane is decided at most once, in the order of the seqs; an outcome is remembered for
+//!   as long as [`ShardConfig::outcomes_max`] and the client's own word allow.
+//! - A batch changes its document whole or not at all. The changes of one document have one order, which
+//!   its versions number without gaps within an epoch.
+//! - Everything happens under the caller's exclusive borrow: what one call does, another sees whole.
+//!   Across shards nothing is ordered but what the caller orders, see [`Shard::stage`].
+//! - Frames lead every cursor to the same value at the same version, whichever way they lead.
 
 mod admit;
 mod budget;

@@ -5,6 +5,7 @@ mod read;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
+    ops::Deref,
     sync::Arc,
     task::Waker,
 };
@@ -150,9 +151,14 @@ impl Shard {
     /// Takes a batch from a client: decides it if its turn has come, and those held behind it; holds
     /// it if it is ahead; refuses it otherwise.
     ///
-    /// `sessions` must not change until this returns, so that no lane is made for a session that has
-    /// ended.
-    pub fn submit(&mut self, now: Time, sessions: &Sessions, batch: &Submission) -> Outcome {
+    /// `sessions`, or the lock of them, is let go once the batch has its lane, before it is decided: who ends
+    /// a session takes it out of them first, and has each shard [`forget`](Self::forget) it then.
+    pub fn submit(
+        &mut self,
+        now: Time,
+        sessions: impl Deref<Target = Sessions>,
+        batch: &Submission,
+    ) -> Outcome {
         self.counts.received += 1;
         let outcome = self.take(now, sessions, batch).unwrap_or_else(|refusal| {
             self.counts.told += 1;
@@ -167,7 +173,7 @@ impl Shard {
     fn take(
         &mut self,
         now: Time,
-        sessions: &Sessions,
+        sessions: impl Deref<Target = Sessions>,
         batch: &Submission,
     ) -> Result<Outcome, Refusal> {
         sessions.check(now, batch.session, batch.attachment)?;
@@ -212,6 +218,7 @@ impl Shard {
             }
             None => self.table.open_lane(batch.session, &batch.key),
         };
+        drop(sessions);
         self.change_lane(lane_id, |lane| lane.forget(batch.acked));
         let held = HeldBatch {
             digest,
@@ -435,7 +442,7 @@ impl Shard {
 
     /// Settles a bounded number of lanes that have waited past their deadline: gives up what they hold, or
     /// what they miss, as [`AtDeadline`] says. Batches that wait only for a turn go first, so that none of
-    /// those is given up. Call it again while [`next_deadline`](Self::next_deadline) is not after `now`.
+    /// those is given up. Call it again while it is [`due`](Self::due).
     pub fn tick(&mut self, now: Time) {
         if self.has_turn() {
             self.turn(now);
@@ -502,10 +509,16 @@ impl Shard {
         true
     }
 
-    /// When [`tick`](Self::tick) has something to do.
+    /// When the first lane has waited too long; `None` if nothing is held.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
         self.reorder.next_deadline()
+    }
+
+    /// Whether [`tick`](Self::tick) has something to do.
+    #[must_use]
+    pub fn due(&self, now: Time) -> bool {
+        self.has_turn() || self.next_deadline().is_some_and(|deadline| deadline <= now)
     }
 
     /// Forgets a session that has ended: a bounded number of its lanes, and what they hold. Whether more

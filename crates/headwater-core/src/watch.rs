@@ -147,6 +147,7 @@ impl Watch {
             CloseReason::Panicked => 2,
         };
         self.published.store(None);
+        self.frames.close();
         self.closed.store(code, Ordering::Release);
         let sleepers = mem::take(&mut *self.sleepers.lock());
         sleepers

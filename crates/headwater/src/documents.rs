@@ -4,7 +4,8 @@ use std::{
 };
 
 use headwater_core::{
-    ApplyError, Commit, CreateError, DocumentOptions, Key, Position, Snapshot, Staged, Version,
+    ApplyError, Commit, CreateError, DocumentOptions, Epoch, Key, Position, Snapshot, Staged,
+    Version,
 };
 use headwater_doc::{Patch, Value};
 use parking_lot::RwLockWriteGuard;
@@ -123,12 +124,12 @@ impl Engine {
         self.0.shard(key).read().commit(key, version)
     }
 
-    /// Keys of documents, a page at a time, in no particular order: at most `max`, from the place where
-    /// the page before ended. A key that is there all the time comes on exactly one page.
+    /// Keys of documents, a page at a time, in no particular order: at most `max`, or one if that is 0, from
+    /// the place where the page before ended. A key that is there all the time comes on exactly one page.
     #[must_use]
     pub fn keys(&self, from: KeysFrom, max: usize) -> KeysPage {
         let mut keys = Vec::new();
-        let mut from = from;
+        let (mut from, max) = (from, max.max(1));
         while let Some(shard) = self.0.shards.get(from.shard) {
             let (more, next) = shard.read().keys(from.place, max - keys.len());
             keys.extend(more);
@@ -155,10 +156,23 @@ impl Engine {
     ///
     /// [`ApplyError`]; the document is as it was.
     pub fn apply(&self, key: &Key, patch: impl Into<Arc<Patch>>) -> Result<Version, ApplyError> {
-        let patch = patch.into();
+        self.apply_to(key, None, patch.into())
+    }
+
+    /// Applies a batch to a document, or to one incarnation of it.
+    pub(crate) fn apply_to(
+        &self,
+        key: &Key,
+        epoch: Option<Epoch>,
+        patch: Arc<Patch>,
+    ) -> Result<Version, ApplyError> {
         let apply = || {
-            let patch = Arc::clone(&patch);
-            self.0.write(key, |shard, now| shard.apply(now, key, patch))
+            self.0.write(key, |shard, now| {
+                if epoch.is_some() && shard.epoch(key) != epoch {
+                    return Err(ApplyError::NoSuchDocument);
+                }
+                shard.apply(now, key, Arc::clone(&patch))
+            })
         };
         match apply() {
             Err(ApplyError::Memory) if self.0.relieve() => apply(),

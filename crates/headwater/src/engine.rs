@@ -80,8 +80,8 @@ pub(crate) struct Inner {
     pub(crate) numbers: AtomicU64,
     /// Where the sweep of the shards goes on; also keeps two sweeps apart.
     pub(crate) sweep: Mutex<Sweep>,
-    /// Held by whoever is making room in memory.
-    pub(crate) relief: Mutex<()>,
+    /// Held by whoever is making room in memory: until when it is no use to try.
+    pub(crate) relief: Mutex<Time>,
     pub(crate) background: Background,
     pub(crate) tallies: Tallies,
     /// Registered with the first sample.

@@ -73,8 +73,8 @@ impl DocHandle {
     ///
     /// [`ApplyError`]; [`ApplyError::NoSuchDocument`] once the document was removed.
     pub fn apply(&self, patch: impl Into<Arc<Patch>>) -> Result<Version, ApplyError> {
-        self.open().map_err(|_| ApplyError::NoSuchDocument)?;
-        self.engine.apply(&self.key, patch)
+        let epoch = Some(self.watch.epoch());
+        self.engine.apply_to(&self.key, epoch, patch.into())
     }
 
     /// Follows the document, see [`Engine::subscribe`].
@@ -84,7 +84,13 @@ impl DocHandle {
     /// As [`Engine::subscribe`].
     pub fn subscribe(&self, options: SubscribeOptions) -> Result<Subscription, SubscribeError> {
         self.open().map_err(|_| SubscribeError::NoSuchDocument)?;
-        self.engine.subscribe(&self.key, options)
+        let subscription = self.engine.subscribe(&self.key, options)?;
+        // It may have been removed since, and another made in its place.
+        if subscription.epoch() == Some(self.watch.epoch()) {
+            Ok(subscription)
+        } else {
+            Err(SubscribeError::NoSuchDocument)
+        }
     }
 
     fn open(&self) -> Result<(), Closed> {

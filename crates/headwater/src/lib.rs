@@ -39,6 +39,17 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Consistency
+//!
+//! - **One client, one document:** its batches are decided in the order of their numbers, each once.
+//! - **One document:** all its changes have one order, the same for everybody, numbered by version. What a
+//!   read or a subscriber got is never taken back.
+//! - **Several documents:** no order, but that of the host's own calls; [`Engine::transact`] changes several
+//!   at once, and [`Engine::read_many`] reads several as they are at one moment.
+//! - **A subscriber** that has come to a version holds the document of that version, whichever frames it got;
+//!   it may miss versions in between, never the newest.
+//! - **The state lives in memory.** It ends with the process.
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

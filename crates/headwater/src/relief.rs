@@ -11,29 +11,39 @@ impl Inner {
     /// are compressed, here and now. Shard by shard, never under two locks. Whether there is more room.
     pub(crate) fn relieve(&self) -> bool {
         let before = self.shared.budget.used();
-        self.relieve_quickly();
-        while !self.is_relieved() && self.freeze_one(RELIEF_IDLE) {}
+        if let Some(target) = self.relieve_quickly() {
+            while self.shared.budget.used() > target && self.freeze_one(RELIEF_IDLE) {}
+        }
         self.shared.budget.used() < before
     }
 
-    /// The same without compressing, for those who must not stop for so long.
-    pub(crate) fn relieve_quickly(&self) {
-        let Some(_one_at_a_time) = self.relief.try_lock_for(RELIEF_WAIT) else {
-            return;
-        };
+    /// The same without compressing, for those who must not stop for so long. Yields what was to be used
+    /// at most after it; `None` if nothing was done, because that was in vain a moment ago or somebody else
+    /// is at it.
+    pub(crate) fn relieve_quickly(&self) -> Option<u64> {
+        let mut vain_until = self.relief.try_lock_for(RELIEF_WAIT)?;
+        if self.now() < *vain_until {
+            return None;
+        }
         Tallies::count(&self.tallies.reliefs);
+        let target = self.relief_target();
+        let goes_on = || self.shared.budget.used() > target;
         for shard in &self.shards {
             let mut place = Some(0);
-            while let Some(from) = place.filter(|_| !self.is_relieved()) {
+            while let Some(from) = place.filter(|_| goes_on()) {
                 place = shard.read().relieve_frames(from);
             }
         }
         for shard in &self.shards {
             let mut place = Some(0);
-            while let Some(from) = place.filter(|_| !self.is_relieved()) {
+            while let Some(from) = place.filter(|_| goes_on()) {
                 place = shard.write().relieve_history(from);
             }
         }
+        if goes_on() {
+            *vain_until = self.now() + RELIEF_PAUSE;
+        }
+        Some(target)
     }
 
     /// Whether it is time to make room, before anyone is refused.
@@ -42,9 +52,13 @@ impl Inner {
         budget.used() > budget.max() / RELIEF_OF * RELIEF_AT
     }
 
-    fn is_relieved(&self) -> bool {
+    /// What is to be used at most, so that what was refused has room. What is more than all there is has
+    /// none in any case.
+    fn relief_target(&self) -> u64 {
         let budget = &self.shared.budget;
-        budget.used() <= budget.max() / RELIEF_OF * RELIEF_TO
+        let usual = budget.max() / RELIEF_OF * RELIEF_TO;
+        let needed = budget.max().checked_sub(budget.wanted());
+        needed.map_or(usual, |needed| needed.min(usual))
     }
 
     /// Compresses one document that has been idle for long enough; whether there was one.
@@ -85,7 +99,7 @@ impl Inner {
 }
 
 /// Memory is relieved at 15 of 16 parts of the budget, before anyone is refused, down to 14 of 16, so that
-/// it is not at it all the time.
+/// it is not at it all the time; further where more than that is asked for at once.
 const RELIEF_OF: u64 = 16;
 const RELIEF_AT: u64 = 15;
 const RELIEF_TO: u64 = 14;
@@ -93,6 +107,10 @@ const RELIEF_TO: u64 = 14;
 /// What was used more recently than this is not worth compressing, however short memory is: it would be
 /// inflated again at once.
 const RELIEF_IDLE: Duration = Duration::from_secs(1);
+
+/// How long nobody looks for room again after there was too little: a search goes through all documents, and
+/// every batch that is refused asks for one.
+const RELIEF_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a caller that needs room waits for another one that makes some.
 const RELIEF_WAIT: Duration = Duration::from_millis(100);

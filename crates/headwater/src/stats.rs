@@ -105,7 +105,9 @@ impl Inner {
         let mut sum = self.turned_away_for.lock().clone();
         for shard in &self.shards {
             for (&reason, &count) in shard.read().reasons() {
-                *sum.entry(reason).or_default() += count;
+                // A client may skip as many as there are, in one shard and in the next.
+                let sum = sum.entry(reason).or_default();
+                *sum = u64::saturating_add(*sum, count);
             }
         }
         sum

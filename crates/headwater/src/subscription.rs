@@ -8,8 +8,8 @@ use std::{
 
 use futures_core::Stream;
 use headwater_core::{
-    CloseReason, Cursor, Encoded, Frame, Key, Mode, Next, Position, Seq, SessionId, Time, Version,
-    Watch,
+    CloseReason, Cursor, Encoded, Epoch, Frame, Key, Mode, Next, Position, Seq, SessionId, Time,
+    Version, Watch,
 };
 use headwater_doc::{Extensions, Pointer};
 
@@ -180,6 +180,13 @@ impl Subscription {
     #[must_use]
     pub const fn position(&self) -> Option<Position> {
         self.cursor.position
+    }
+
+    /// The incarnation of the document that it follows.
+    pub(crate) fn epoch(&self) -> Option<Epoch> {
+        self.following
+            .as_ref()
+            .map(|following| following.watch.epoch())
     }
 
     /// The highest seq of the subscriber's own session whose outcome the frames pulled so far contain;

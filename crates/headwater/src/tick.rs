@@ -38,7 +38,7 @@ impl Inner {
         self.now.fetch_max(now.as_micros(), Ordering::Relaxed);
         let now = self.now();
         for shard in &self.shards {
-            let due = || shard.read().next_deadline().is_some_and(|due| due <= now);
+            let due = || shard.read().due(now);
             // Each round is bounded, with room for others between two.
             while due() {
                 let mut shard = shard.write();
@@ -50,7 +50,7 @@ impl Inner {
         self.wake(self.timers.due(now));
         self.sweep();
         if self.is_short() {
-            self.relieve_quickly();
+            let _target = self.relieve_quickly();
         }
         self.sample(now);
     }

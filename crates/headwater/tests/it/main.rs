@@ -36,6 +36,8 @@ mod sessions;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
+mod skips;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod subscription;

@@ -79,6 +79,78 @@ fn the_tables_of_documents_lanes_and_sessions_keep_within_the_budget_too() {
     assert!(most > BUDGET / 2, "no load: {most}");
 }
 
+/// Subscribers who never look keep nothing of a document that is gone but their place.
+#[test]
+fn the_encoded_frames_of_a_removed_document_are_let_go() {
+    let _alone = alone();
+    let mix = Mix::new(0);
+    let mut subscriptions = Vec::new();
+    for number in 0..10 {
+        let key = mix.make(number, &table(number, 100));
+        for _ in 0..2 {
+            let options = SubscribeOptions::default();
+            subscriptions.push(mix.engine.subscribe(&key, options).expect("it is there"));
+        }
+        let first = subscriptions.first_mut().expect("one");
+        let pulled = first.poll_bytes(Encoding::Json);
+        assert!(pulled.is_ok() || number > 0);
+        let last = subscriptions.last_mut().expect("one");
+        assert!(last.poll_bytes(Encoding::Json).is_ok());
+        assert!(mix.engine.memory().encoded > 0);
+        mix.engine.remove(&key);
+        assert_eq!(mix.engine.memory().encoded, 0);
+    }
+}
+
+/// Below the mark at which memory is relieved by itself: what is asked for at once is more than is left,
+/// and there is history to let go of.
+#[test]
+fn room_is_made_for_as_much_as_is_asked_for() {
+    let _alone = alone();
+    let engine = small_engine();
+    for document in 0..8 {
+        let key = Key::new(&format!("history/{document}")).expect("a key");
+        engine.create(&key, Value::default()).expect("room");
+        for turn in 0..44 {
+            let text = words(2_000, turn);
+            let batch = format!(r#"[{{"op":"add","path":"","value":"{text}"}}]"#);
+            engine.apply(&key, patch(&batch)).expect("room");
+        }
+    }
+    assert!(
+        engine.memory().total() > BUDGET / 2,
+        "{:?}",
+        engine.memory()
+    );
+    assert_eq!(engine.stats().reliefs, 0);
+    let other = Key::new("large").expect("a key");
+    let text = words(usize::try_from(BUDGET).expect("it fits") / 2, 1);
+    engine
+        .create(&other, Value::from(text.as_str()))
+        .expect("there is room once history goes");
+    assert_eq!(engine.stats().reliefs, 1);
+}
+
+/// A search for room that found too little is not repeated by each who is refused.
+#[test]
+fn who_is_refused_for_memory_does_not_search_again_at_once() {
+    let _alone = alone();
+    let engine = small_engine();
+    let mut kept = Vec::new();
+    for number in 0..1_000 {
+        let key = Key::new(&format!("{number}")).expect("a key");
+        kept.push(engine.create(&key, Value::from(words(20_000, 1).as_str())));
+    }
+    let refused = kept.iter().filter(|made| made.is_err()).count();
+    assert!(refused > 900, "{refused}");
+    assert_eq!(engine.stats().reliefs, 1);
+    // A moment later there are documents that nobody uses, to be compressed.
+    engine.tick(Time::from_micros(engine.now().as_micros() + 1_000_000));
+    let key = Key::new("another").expect("a key");
+    let made = engine.create(&key, Value::from(words(20_000, 1).as_str()));
+    assert!(made.is_ok() && engine.stats().reliefs > 1);
+}
+
 /// What the sessions take, is counted, and reserved like all else.
 #[test]
 fn sessions_keep_within_the_budget_too() {

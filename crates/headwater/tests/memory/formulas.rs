@@ -83,7 +83,7 @@ fn a_lane_takes_176_bytes_and_32_for_each_outcome_that_it_may_remember() {
                 drop(session.submit(&keys[number], Seq(seq), Arc::clone(&test)));
             }
         });
-        let room = outcomes.next_power_of_two().max(4);
+        let room = outcomes.next_multiple_of(4);
         agree("lane", took, 176 + 32 * room);
     }
 }

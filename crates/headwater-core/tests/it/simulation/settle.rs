@@ -129,7 +129,6 @@ impl World<'_> {
 
     /// The model catches up with what the shard says that it decided and gave up; then both must agree.
     pub(crate) fn settle(&mut self, shard: usize, event: Event<'_>) {
-        let late_before = self.late;
         let effects = self.shards[shard].effects();
         effects.woken.into_iter().for_each(Waker::wake);
         let late = effects.late;
@@ -181,10 +180,6 @@ impl World<'_> {
             .iter()
             .for_each(|(id, status)| self.check_lane(shard, id, status));
         assert_eq!(effects.closed, closed);
-        if self.late > late_before {
-            // What was held is decided whether there is room or not.
-            self.overdraft = self.shared.budget.used();
-        }
         self.check(shard);
     }
 
@@ -233,6 +228,7 @@ impl World<'_> {
                 );
                 let next = *lane.held.keys().next().expect("one to skip to");
                 self.seen.add("skipped", 1);
+                self.overdraft = self.shared.budget.used();
                 lane.decided = next - 1;
                 lane.rejected = true;
                 continue;
@@ -263,7 +259,6 @@ impl World<'_> {
                 self.check_direct(&batch, outcome, &decided);
             } else {
                 news = true;
-                self.late += 1;
                 let counts = &mut self.model.counts[shard];
                 counts.held -= 1;
                 if decided.is_ok() {
@@ -454,13 +449,13 @@ impl World<'_> {
             commit(oldest.next()).is_some(),
             !document.history.is_empty()
         );
+        let digest = self.model.documents.digest(&key, position);
+        // Not as readers see it, which would make the next commit copy.
+        let head = self.shards[shard].rewind(self.now, &key, head).unwrap();
+        assert_eq!(head.finish().root.digest(), digest, "P3, P5");
         if self.random.one_in(self.config.look) {
             let head = self.shards[shard].snapshot(self.now, &key).unwrap();
-            assert_eq!(head.position, position);
-            assert_eq!(
-                head.root.digest(),
-                self.model.documents.digest(&key, position)
-            );
+            assert_eq!((head.position, head.root.digest()), (position, digest));
         }
     }
 

@@ -44,9 +44,7 @@ pub(crate) struct World<'a> {
     pub(crate) stages: bool,
     /// What the budget came to when it was last looked at.
     pub(crate) used: u64,
-    /// How many batches were decided later than they were handed in.
-    pub(crate) late: u64,
-    /// What the budget came to when the last of them were.
+    /// What the budget came to when a lane has skipped, which it remembers whether there is room or not.
     pub(crate) overdraft: u64,
     pub(crate) seen: Seen,
     /// Whether what happens is told as it does.
@@ -96,7 +94,6 @@ impl<'a> World<'a> {
             written: 0,
             stages: false,
             used: 0,
-            late: 0,
             overdraft: 0,
             seen: Seen::default(),
             tells,

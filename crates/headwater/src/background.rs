@@ -16,7 +16,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::engine::{Engine, Inner, Tallies};
+use crate::{
+    engine::{Engine, Inner, Tallies},
+    events::Event,
+};
 
 /// The tasks of an engine: one that ticks, one for each queue, and one that compresses.
 ///
@@ -70,10 +73,10 @@ impl Engine {
             return Err(StartError::NoRuntime);
         }
         let background = &self.0.background;
+        let mut started = background.started.lock();
         if background.token.is_cancelled() {
             return Err(StartError::ShutDown);
         }
-        let mut started = background.started.lock();
         if !started.is_empty() {
             return Err(StartError::Started);
         }
@@ -89,18 +92,37 @@ impl Engine {
     }
 
     /// Ends intake, decides what waits in the queues, gives up and reports what is held, and ends all
-    /// tasks; those that have not ended by the deadline are aborted. Documents stay readable, and the host
-    /// can write to them, but nothing happens by itself any more.
+    /// tasks. What still waits at the deadline is refused, and tasks that have not ended by then are
+    /// aborted. Documents stay readable, and the host can write to them, but nothing happens by itself any
+    /// more.
     ///
-    /// Clients' batches are refused from the first poll on. Calling it again ends the same way.
+    /// Clients' batches are refused from the first poll on. Calling it again ends the same way, also if the
+    /// first was dropped half-way. It needs a runtime only if the engine was started.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let start = Instant::now();
-        let (drained, given_up) = self.close();
-        let background = &self.0.background;
+        let inner = &self.0;
+        let drained = inner.end_intake();
+        for queue in &inner.queues {
+            loop {
+                if start.elapsed() >= deadline {
+                    // Rounds answer what still waits from here on, and decide nothing.
+                    inner.closed.store(true, Ordering::Relaxed);
+                }
+                if inner.work_off_round(queue) == 0 {
+                    break;
+                }
+                // Who was answered gets a turn, and so does whoever else is on the runtime.
+                yield_now().await;
+            }
+        }
+        let given_up = inner.end();
+        let background = &inner.background;
         background.tracker.close();
         let left = deadline.saturating_sub(start.elapsed());
         let mut aborted = 0;
-        if timeout(left, background.tracker.wait()).await.is_err() {
+        // Without tasks there may be no runtime to tell the time.
+        let has_tasks = !background.tracker.is_empty();
+        if has_tasks && timeout(left, background.tracker.wait()).await.is_err() {
             for task in background.started.lock().iter() {
                 aborted += usize::from(!task.is_finished());
                 task.abort();
@@ -117,45 +139,53 @@ impl Engine {
         }
     }
 
-    /// What [`shutdown`](Self::shutdown) does, but for waiting for the tasks: for a host without tokio.
-    /// Yields how many batches waited in the queues, and how many were held and given up.
+    /// What [`shutdown`](Self::shutdown) does, but without a deadline and without waiting for the tasks: for
+    /// a host without tokio. Yields how many batches waited in the queues, and how many were held and given
+    /// up.
     pub fn close(&self) -> (usize, u64) {
         let inner = &self.0;
-        inner.closing.store(true, Ordering::Relaxed);
-        let mut drained = 0;
+        let drained = inner.end_intake();
         for queue in &inner.queues {
-            queue.close();
-            // None is left then, nor in a round of the queue's task, which puts back what it does not decide.
-            loop {
-                let done = inner.work_off_round(queue);
-                if done == 0 {
-                    break;
-                }
-                drained += done;
-            }
+            while inner.work_off_round(queue) > 0 {}
         }
-        inner.background.token.cancel();
-        // A round that is under way has its shard locked before what is held is given up there, or sees
-        // this and decides nothing more.
-        inner.closed.store(true, Ordering::Relaxed);
-        let mut given_up = 0;
-        for shard in &inner.shards {
-            let mut more = true;
-            while more {
-                let mut shard = shard.write();
-                let before = shard.counts().told;
-                more = shard.give_up_held(inner.now());
-                given_up += shard.counts().told - before;
-                inner.finish(shard);
-            }
-        }
-        (drained, given_up)
+        (drained, inner.end())
     }
 
     /// How many tasks of the engine there are.
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.0.background.tracker.len()
+    }
+}
+
+impl Inner {
+    /// Takes nothing more from clients. Yields how many batches wait in the queues: once a round of each
+    /// finds nothing, none is left, nor in a round of the queue's task, which puts back what it does not
+    /// decide.
+    fn end_intake(&self) -> usize {
+        self.closing.store(true, Ordering::Relaxed);
+        let queues = self.queues.iter();
+        queues.map(|queue| queue.close()).sum()
+    }
+
+    /// Ends the tasks, and gives up what is held; how many batches that were.
+    fn end(&self) -> u64 {
+        self.background.cancel();
+        // A round that is under way has its shard locked before what is held is given up there, or sees
+        // this and decides nothing more.
+        self.closed.store(true, Ordering::Relaxed);
+        let mut given_up = 0;
+        for shard in &self.shards {
+            let mut more = true;
+            while more {
+                let mut shard = shard.write();
+                let before = shard.counts().told;
+                more = shard.give_up_held(self.now());
+                given_up += shard.counts().told - before;
+                self.finish(shard);
+            }
+        }
+        given_up
     }
 }
 
@@ -166,7 +196,19 @@ enum Task {
     Queue(usize),
 }
 
-/// Runs a task until it is cancelled or the engine is gone; one that panics is counted and started again.
+impl Task {
+    /// A stable word for the host.
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Tick => "tick",
+            Self::Freeze => "freeze",
+            Self::Queue(_) => "queue",
+        }
+    }
+}
+
+/// Runs a task until it is cancelled or the engine is gone; one that panics is counted, told, and started
+/// again.
 async fn supervise(engine: Weak<Inner>, token: CancellationToken, task: Task) {
     let running = async {
         while unwinding(run(&engine, task)).await.is_err() {
@@ -174,6 +216,8 @@ async fn supervise(engine: Weak<Inner>, token: CancellationToken, task: Task) {
                 return;
             };
             Tallies::count(&engine.tallies.task_panics);
+            let task = task.code();
+            engine.wake(engine.events.push_once(Event::TaskPanicked { task }));
             drop(engine);
             // One that panics each time must not keep the runtime, and its own cancellation, from their turn.
             yield_now().await;
@@ -247,7 +291,10 @@ async fn unwinding(future: impl Future<Output = ()>) -> Result<(), ()> {
 }
 
 impl Background {
+    /// Ends the tasks, and lets none start any more.
     pub(crate) fn cancel(&self) {
+        // Either a start under way has put all its tasks under the tracker by now, or it puts none.
+        let _started = self.started.lock();
         self.token.cancel();
     }
 }

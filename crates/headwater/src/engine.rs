@@ -6,7 +6,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    task::Waker,
+    task::{Wake, Waker},
     time::Duration,
 };
 
@@ -68,7 +68,8 @@ pub(crate) struct Inner {
     pub(crate) queues: Box<[Arc<Queue>]>,
     /// Whether clients' batches are no longer taken.
     pub(crate) closing: AtomicBool,
-    /// Whether nothing is held any more, and nothing may be.
+    /// Whether what waits in a queue is told so and not decided; set before what is held is given up, so
+    /// that nothing is held any more after that.
     pub(crate) closed: AtomicBool,
     /// Batches that were refused before any shard saw them.
     pub(crate) turned_away: AtomicU64,
@@ -104,6 +105,18 @@ pub(crate) struct Settings {
 pub(crate) struct Sweep {
     pub(crate) shard: usize,
     pub(crate) place: usize,
+}
+
+/// A waker that is not the engine's, made so that it can be woken in a row with others.
+struct Guarded {
+    engine: Engine,
+    waker: Waker,
+}
+
+impl Wake for Guarded {
+    fn wake(self: Arc<Self>) {
+        self.engine.0.outside(|| self.waker.wake_by_ref());
+    }
 }
 
 /// What is counted beside the batches.
@@ -181,6 +194,14 @@ impl Engine {
     /// Waits for the next event. Cancel-safe; for one task at a time.
     pub async fn event(&self) -> Event {
         std::future::poll_fn(|context| self.0.events.poll(context)).await
+    }
+
+    /// The same waker for code that wakes several in a row, none of which a panic in this one may cost.
+    pub(crate) fn guarded(&self, waker: &Waker) -> Waker {
+        Waker::from(Arc::new(Guarded {
+            engine: self.clone(),
+            waker: waker.clone(),
+        }))
     }
 }
 
@@ -291,6 +312,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         // Tasks hold the engine weakly; those that sleep learn of its end by this.
         self.background.cancel();
+        self.abandon_queues();
     }
 }
 

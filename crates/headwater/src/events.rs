@@ -19,6 +19,12 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
+    /// A task of the engine has panicked, and was started again. One that the host has not taken yet stands
+    /// for all that follow it.
+    TaskPanicked {
+        /// Which: `tick`, `queue`, or `freeze`, which compresses.
+        task: &'static str,
+    },
 }
 
 /// Events that the host has not taken yet.
@@ -51,13 +57,17 @@ impl Events {
     /// Adds an event, and yields who waits for it; one that finds no room is only counted.
     #[must_use]
     pub(crate) fn push(&self, event: Event) -> Option<Waker> {
+        self.state.lock().push(event, self.max)
+    }
+
+    /// The same, unless it waits already: for what may come up over and over, and must not crowd out others.
+    #[must_use]
+    pub(crate) fn push_once(&self, event: Event) -> Option<Waker> {
         let mut state = self.state.lock();
-        if state.queue.len() >= self.max {
-            state.missed += 1;
+        if state.queue.contains(&event) {
             return None;
         }
-        state.queue.push_back(event);
-        state.waker.take()
+        state.push(event, self.max)
     }
 
     pub(crate) fn pop(&self) -> Option<Event> {
@@ -75,5 +85,37 @@ impl Events {
 
     pub(crate) fn missed(&self) -> u64 {
         self.state.lock().missed
+    }
+}
+
+impl State {
+    fn push(&mut self, event: Event, max: usize) -> Option<Waker> {
+        if self.queue.len() >= max {
+            self.missed += 1;
+            return None;
+        }
+        self.queue.push_back(event);
+        self.waker.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P7.
+    #[test]
+    fn what_comes_up_over_and_over_waits_once_and_leaves_room_for_others() {
+        let events = Events::new(3);
+        let panicked = |task| Event::TaskPanicked { task };
+        for task in ["tick", "queue", "tick", "queue", "tick"] {
+            assert!(events.push_once(panicked(task)).is_none());
+        }
+        assert!(events.has_room());
+        assert_eq!(events.pop(), Some(panicked("tick")));
+        assert!(events.push_once(panicked("tick")).is_none());
+        assert_eq!(events.pop(), Some(panicked("queue")));
+        assert_eq!((events.pop(), events.pop()), (Some(panicked("tick")), None));
+        assert_eq!(events.missed(), 0);
     }
 }

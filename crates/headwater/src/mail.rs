@@ -14,7 +14,7 @@ pub(crate) struct Mail {
     boxes: Mutex<BTreeMap<SessionId, Arc<Mailbox>>>,
 }
 
-/// The lanes of one session that have news.
+/// The lanes of one session that have news, for one attachment of it.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
     state: Mutex<State>,
@@ -33,7 +33,7 @@ impl Mail {
         Arc::clone(self.boxes.lock().entry(session).or_default())
     }
 
-    /// Ends a session's box: nothing more will come. Yields who waits for that.
+    /// Ends a session's box, if it has one: nothing more will come to it. Yields who waits for that.
     #[must_use]
     pub(crate) fn close(&self, session: SessionId) -> Option<Waker> {
         let closed = self.boxes.lock().remove(&session);
@@ -51,6 +51,9 @@ impl Mail {
             let mailbox = self.boxes.lock().get(&session).cloned();
             if let Some(mailbox) = mailbox {
                 let mut state = mailbox.state.lock();
+                if state.closed {
+                    continue;
+                }
                 state.lanes.insert(key);
                 woken.extend(state.waker.take());
             }
@@ -60,7 +63,7 @@ impl Mail {
 }
 
 impl Mailbox {
-    /// The box of a session that has ended.
+    /// The box of a session that has ended, or of an attachment that is not the present one.
     pub(crate) fn ended() -> Self {
         let state = State {
             closed: true,
@@ -76,8 +79,7 @@ impl Mailbox {
         self.state.lock().lanes.pop_first()
     }
 
-    /// Takes out a lane with news, or has the caller woken by the next; `None` once the session has
-    /// ended.
+    /// Takes out a lane with news, or has the caller woken by the next; `None` once the box has ended.
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<Option<Key>> {
         let mut state = self.state.lock();
         if let Some(key) = state.lanes.pop_first() {

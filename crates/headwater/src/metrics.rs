@@ -1,11 +1,14 @@
 //! What the engine tells the `metrics` façade: all names and units, in one place.
 //!
-//! Handles are registered once, when the first sample is taken; no label depends on a key or a session.
+//! Handles are registered once, by the first sample that needs them; no label depends on a key or a session.
+
+use std::collections::BTreeMap;
 
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
     gauge, histogram,
 };
+use parking_lot::Mutex;
 
 use crate::{
     engine::{Engine, Inner},
@@ -21,6 +24,8 @@ pub(crate) struct Meters {
     memory: [Reading<Gauge>; 9],
     counters: [Reading<Counter>; 7],
     gauges: [Reading<Gauge>; 6],
+    /// Registered as they come up: there are some thirty of them, and most never do.
+    reasons: Mutex<BTreeMap<&'static str, Counter>>,
 }
 
 impl Meters {
@@ -96,6 +101,7 @@ impl Meters {
                 }),
                 (gauge!("headwater_batches_held"), |stats| stats.counts.held),
             ],
+            reasons: Mutex::default(),
         }
     }
 
@@ -109,9 +115,11 @@ impl Meters {
             #[expect(clippy::cast_precision_loss, reason = "no engine takes petabytes")]
             gauge.set(read(stats) as f64);
         }
-        // Registered as they come up: there are some thirty of them, and most never do.
+        let mut reasons = self.reasons.lock();
         for (&reason, &count) in &stats.reasons {
-            counter!("headwater_reasons_total", "reason" => reason).absolute(count);
+            let register = || counter!("headwater_reasons_total", "reason" => reason);
+            let counter = reasons.entry(reason).or_insert_with(register);
+            counter.absolute(count);
         }
     }
 }

@@ -1,13 +1,16 @@
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     mem,
+    pin::pin,
     sync::atomic::Ordering,
+    task::Context,
     time::{Duration, Instant},
 };
 
 use headwater_core::{Busy, Outcome, Refusal, Submission};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{AcquireError, Notify, Semaphore, SemaphorePermit, oneshot};
 
 use crate::engine::{Engine, Inner, Tallies};
 
@@ -42,7 +45,8 @@ pub(crate) struct Queue {
     /// Held while a round is decided, so that rounds keep the order of the batches, and who finds nothing
     /// waiting under it knows that none will be put back.
     deciding: Mutex<()>,
-    /// A permit for each KiB that there is room for.
+    /// A permit for each KiB that there is room for. Who waits for some is woken along with others, and so
+    /// has a guarded waker.
     room: Semaphore,
     news: Notify,
 }
@@ -90,10 +94,14 @@ impl Queue {
         self.news.notified().await;
     }
 
-    /// Takes nothing more; what waits is still to be worked off.
-    pub(crate) fn close(&self) {
+    /// Takes nothing more. Yields how many batches wait, which are still to be worked off.
+    pub(crate) fn close(&self) -> usize {
         self.room.close();
-        self.jobs.lock().closed = true;
+        // Between two rounds, so that none is on its way back.
+        let _deciding = self.deciding.lock();
+        let mut jobs = self.jobs.lock();
+        jobs.closed = true;
+        jobs.waiting.len()
     }
 
     /// What a batch takes of the room: never more than there is.
@@ -127,7 +135,7 @@ impl Engine {
     pub async fn submit_queued(&self, batch: Submission) -> Outcome {
         let queue = self.0.queue(&batch);
         let permits = queue.permits(&batch);
-        match queue.room.acquire_many(permits).await {
+        match self.room(queue, permits).await {
             Ok(room) => room.forget(),
             Err(_closed) => return self.0.turn_away(Busy::ShuttingDown),
         }
@@ -152,6 +160,23 @@ impl Engine {
             Err(_) => return Err(self.0.turn_away(Busy::Queue)),
         }
         self.0.put(queue, batch, permits)
+    }
+
+    /// Waits for room in a queue.
+    async fn room<'a>(
+        &self,
+        queue: &'a Queue,
+        permits: u32,
+    ) -> Result<SemaphorePermit<'a>, AcquireError> {
+        if let Ok(room) = queue.room.try_acquire_many(permits) {
+            return Ok(room);
+        }
+        let mut room = pin!(queue.room.acquire_many(permits));
+        poll_fn(|context| {
+            let waker = self.guarded(context.waker());
+            room.as_mut().poll(&mut Context::from_waker(&waker))
+        })
+        .await
     }
 }
 
@@ -208,9 +233,19 @@ impl Inner {
 
     /// Gives back what a batch has taken in its queue.
     fn take_out(&self, queue: &Queue, job: &Job) {
-        queue.room.add_permits(job.permits as usize);
         self.queued_bytes.fetch_sub(job.bytes, Ordering::Relaxed);
         self.shared.budget.release(job.bytes);
+        queue.room.add_permits(job.permits as usize);
+    }
+
+    /// Tells who still waits for an outcome that the engine is gone.
+    pub(crate) fn abandon_queues(&self) {
+        for queue in &self.queues {
+            let waiting = mem::take(&mut queue.jobs.lock().waiting);
+            for job in waiting {
+                self.outside(|| drop(job));
+            }
+        }
     }
 
     /// Works off all that waits in all queues now.
@@ -244,18 +279,16 @@ impl Inner {
         let start = Instant::now();
         let mut replies = Vec::with_capacity(round.jobs.len());
         let mut again = None;
-        let sessions = self.sessions.read();
         let mut shard = self.shard(&key).write();
         while let Some(job) = round.jobs.front() {
-            // One that has to be inflated first is left to the way that does so off the lock.
-            if shard.cold(&job.batch.key).is_some() {
-                again = round.jobs.pop_front();
-                break;
-            }
             let outcome = if self.closed.load(Ordering::Relaxed) {
                 self.turn_away(Busy::ShuttingDown)
+            } else if shard.cold(&job.batch.key).is_some() {
+                // One that has to be inflated first is left to the way that does so off the lock.
+                again = round.jobs.pop_front();
+                break;
             } else {
-                shard.submit(self.now(), &sessions, &job.batch)
+                shard.submit(self.now(), self.sessions.read(), &job.batch)
             };
             if matches!(
                 outcome,
@@ -279,7 +312,6 @@ impl Inner {
         let mut more = shard.has_turn();
         let effects = shard.effects();
         drop(shard);
-        drop(sessions);
         // What was not decided goes back before anyone is told, who may do anything.
         drop(round);
         drop(deciding);

@@ -73,9 +73,9 @@ impl Session {
     /// A lane of this session where something was decided, or given up, later than it was handed in;
     /// `None` if there is no news.
     ///
-    /// News is noted from the first call of this or of [`late`](Self::late) on, by any handle of the
-    /// session; what happened before shows in the [`status`](Self::status). There is one slot a lane, so
-    /// news that was not taken never piles up.
+    /// News is noted from the first call of this or of [`late`](Self::late) on, by this handle or a clone of
+    /// it; what happened before shows in the [`status`](Self::status). There is one slot a lane, so news
+    /// that was not taken never piles up.
     #[must_use]
     pub fn try_late(&self) -> Option<(Key, LaneStatus)> {
         let key = self.mailbox().take()?;
@@ -83,8 +83,9 @@ impl Session {
         Some((key, status))
     }
 
-    /// Waits for a lane with news, as [`try_late`](Self::try_late) says; `None` once the session has ended.
-    /// Cancel-safe; for one task at a time.
+    /// Waits for a lane with news, as [`try_late`](Self::try_late) says; `None` once the session has ended,
+    /// or a client has attached to it anew, who gets the news from then on. Cancel-safe; for one task at a
+    /// time.
     pub async fn late(&self) -> Option<(Key, LaneStatus)> {
         let key = poll_fn(|context| self.mailbox().poll(context)).await?;
         let status = self.status(&key);
@@ -92,7 +93,8 @@ impl Session {
     }
 
     fn mailbox(&self) -> &Mailbox {
-        self.mailbox.get_or_init(|| self.engine.mailbox(self.id))
+        self.mailbox
+            .get_or_init(|| self.engine.mailbox(self.id, self.attachment))
     }
 }
 

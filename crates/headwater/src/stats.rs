@@ -82,12 +82,14 @@ impl Inner {
     pub(crate) fn stats(&self) -> Stats {
         let read = |tally: &AtomicU64| tally.load(Ordering::Relaxed);
         let tallies = &self.tallies;
+        // Not in the list below, where its lock would be held while the shards' are taken.
+        let sessions = self.sessions.read().len();
         Stats {
             counts: self.counts(),
             memory: self.memory(),
             memory_max: self.shared.budget.max(),
             documents: self.documents(),
-            sessions: self.sessions.read().len(),
+            sessions,
             subscribers: self.subscribers.load(Ordering::Relaxed),
             queued: self.queues.iter().map(|queue| queue.len()).sum(),
             rounds: read(&tallies.rounds),

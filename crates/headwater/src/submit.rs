@@ -1,7 +1,8 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use headwater_core::{
-    Busy, Decision, Key, LaneStatus, Outcome, Refusal, Seq, SessionId, Submission, TooManySessions,
+    Attachment, Busy, Decision, Key, LaneStatus, Outcome, Refusal, Seq, SessionId, Submission,
+    Time, TooManySessions,
 };
 
 use crate::{
@@ -29,13 +30,18 @@ impl Engine {
     }
 
     /// Attaches a client that comes back to its session. Whatever still comes over the connection it
-    /// had before is fenced from now on.
+    /// had before is fenced from now on, and news of its lanes goes to the new one.
     ///
     /// # Errors
     ///
     /// [`Refusal::UnknownSession`] if the session has ended or is of another life of the engine.
     pub fn attach(&self, session: SessionId) -> Result<Session, Refusal> {
-        let attachment = self.0.sessions.write().attach(self.now(), session)?;
+        let mut sessions = self.0.sessions.write();
+        let attachment = sessions.attach(self.now(), session)?;
+        // Under the same hold, so that it is no later attachment's box.
+        let fenced = self.0.mail.close(session);
+        drop(sessions);
+        self.0.wake(fenced);
         Ok(Session::new(self.clone(), session, attachment))
     }
 
@@ -50,13 +56,13 @@ impl Engine {
         self.0.submit(batch)
     }
 
-    pub(crate) fn mailbox(&self, session: SessionId) -> Arc<Mailbox> {
+    pub(crate) fn mailbox(&self, session: SessionId, attachment: Attachment) -> Arc<Mailbox> {
         let sessions = self.0.sessions.read();
-        if sessions.contains(session) {
-            // Whoever closes it takes the box away after this.
-            self.0.mail.open(session)
-        } else {
-            Arc::new(Mailbox::ended())
+        // As of the beginning of time, since asking is no sign of life.
+        match sessions.check(Time::START, session, attachment) {
+            // Whoever closes the session or attaches to it takes the box away after this.
+            Ok(()) => self.0.mail.open(session),
+            Err(_) => Arc::new(Mailbox::ended()),
         }
     }
 
@@ -77,23 +83,21 @@ impl Inner {
     /// Takes a batch, and if there is no room for it makes some and takes it then.
     pub(crate) fn submit(&self, batch: &Submission) -> Outcome {
         let decide = |again: bool| {
-            // Before the sessions are locked, which nobody should wait for while it inflates.
+            // Before the shard is locked, which nobody should wait for while it inflates.
             self.warm(&batch.key);
-            let sessions = self.sessions.read();
             let mut shard = self.shard(&batch.key).write();
+            if again {
+                shard.take_back_refusal();
+            }
             // Looked at under the lock, so that nothing is held once what is held was given up.
             if self.closing.load(Ordering::Relaxed) {
                 return (self.turn_away(Busy::ShuttingDown), false);
             }
-            if again {
-                shard.take_back_refusal();
-            }
-            let outcome = shard.submit(self.now(), &sessions, batch);
+            let outcome = shard.submit(self.now(), self.sessions.read(), batch);
             let more = shard.has_turn();
             let effects = shard.effects();
-            // Both locks are let go before anyone is woken, who may do anything.
+            // The lock is let go before anyone is woken, who may do anything.
             drop(shard);
-            drop(sessions);
             self.tell(effects);
             (outcome, more)
         };
@@ -124,20 +128,35 @@ impl Inner {
     }
 
     pub(crate) fn close_session(&self, session: SessionId) -> bool {
-        // Released before any shard is locked. From here on no batch opens a lane for the session,
-        // since a submission holds the sessions while it does.
         let closed = self.sessions.write().close(session);
         if closed {
-            for shard in &self.shards {
-                let mut more = true;
-                while more {
-                    let mut shard = shard.write();
-                    more = shard.forget(session);
-                    self.finish(shard);
-                }
-            }
-            self.wake(self.mail.close(session));
+            self.forget_session(session);
         }
         closed
+    }
+
+    /// Ends a session that has shown no sign of life for too long; which, if there is one.
+    pub(crate) fn expire_session(&self, now: Time) -> Option<SessionId> {
+        let mut sessions = self.sessions.write();
+        let session = sessions.expired(now, self.settings.session_timeout)?;
+        // Under the same hold, so that nobody attaches to it in between.
+        sessions.close(session);
+        drop(sessions);
+        self.forget_session(session);
+        Some(session)
+    }
+
+    /// Forgets what a session has had that was closed. The sessions are no longer locked, and need not be:
+    /// no batch opens a lane for it any more, since a submission holds them and the shard while it does.
+    fn forget_session(&self, session: SessionId) {
+        for shard in &self.shards {
+            let mut more = true;
+            while more {
+                let mut shard = shard.write();
+                more = shard.forget(session);
+                self.finish(shard);
+            }
+        }
+        self.wake(self.mail.close(session));
     }
 }

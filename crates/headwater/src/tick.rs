@@ -65,17 +65,12 @@ impl Inner {
     }
 
     fn expire_sessions(&self, now: Time) {
-        let timeout = self.settings.session_timeout;
         // Without room for the event the session stays until there is.
-        while self.events.has_room() {
-            let expired = self.sessions.write().expired(now, timeout);
-            let Some(session) = expired else {
-                break;
-            };
-            if self.close_session(session) {
-                Tallies::count(&self.tallies.sessions_expired);
-                self.wake(self.events.push(Event::SessionExpired(session)));
-            }
+        while self.events.has_room()
+            && let Some(session) = self.expire_session(now)
+        {
+            Tallies::count(&self.tallies.sessions_expired);
+            self.wake(self.events.push(Event::SessionExpired(session)));
         }
     }
 

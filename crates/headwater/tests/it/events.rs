@@ -243,9 +243,9 @@ fn who_waits_for_late_outcomes_is_woken_by_them_and_by_the_end_of_the_session() 
     }
     hold(&session, &room, [2]);
     assert_eq!(bell.rung(), 0);
-    // Over another connection: any handle of the session hears of it.
-    let again = engine.attach(session.id()).unwrap();
-    assert_eq!(again.submit(&room, Seq(1), append(1)), applied(1));
+    // Any handle of the connection hears of it.
+    let clone = session.clone();
+    assert_eq!(clone.submit(&room, Seq(1), append(1)), applied(1));
     assert_eq!(bell.rung(), 1);
     let (key, status) = now_or_never(session.late()).unwrap().unwrap();
     assert_eq!((key, status.decided), (room, Seq(2)));
@@ -255,6 +255,54 @@ fn who_waits_for_late_outcomes_is_woken_by_them_and_by_the_end_of_the_session() 
     assert_eq!(bell.rung(), 1);
     assert_eq!(poll(late.as_mut(), Waker::noop()), Poll::Ready(None));
     assert_eq!(now_or_never(session.late()), Some(None));
+}
+
+/// P4: who has lost the session takes no news from who has it now, and does not wait for any.
+#[test]
+fn news_goes_to_the_connection_that_attached_last_and_the_ones_before_hear_that_it_is_over() {
+    let engine = builder().build().unwrap();
+    let room = room(&engine, "room");
+    let first = engine.open_session().unwrap();
+    // This one has never asked.
+    let idle = engine.attach(first.id()).unwrap();
+    let former = engine.attach(first.id()).unwrap();
+    let (bell, waker) = Bell::new();
+    let mut late = pin!(former.late());
+    assert!(poll(late.as_mut(), &waker).is_pending());
+
+    let present = engine.attach(first.id()).unwrap();
+    assert_eq!(bell.rung(), 1);
+    assert_eq!(poll(late.as_mut(), Waker::noop()), Poll::Ready(None));
+    let (rings, present_waker) = Bell::new();
+    let mut news = pin!(present.late());
+    assert!(poll(news.as_mut(), &present_waker).is_pending());
+    hold(&present, &room, [2]);
+    send(&present, &room, [1]);
+    for fenced in [&first, &idle, &former, &former.clone()] {
+        assert!(fenced.try_late().is_none());
+        assert_eq!(now_or_never(fenced.late()), Some(None));
+    }
+    assert_eq!((rings.rung(), bell.rung()), (1, 0));
+    let Poll::Ready(Some((key, status))) = poll(news.as_mut(), &present_waker) else {
+        panic!("no news");
+    };
+    assert_eq!((key, status.decided), (room, Seq(2)));
+    // Asking is no sign of life.
+    engine.tick(seconds(299));
+    assert!(present.try_late().is_none() && former.try_late().is_none());
+    engine.tick(seconds(300));
+    assert_eq!(engine.next_event(), Some(Event::SessionExpired(first.id())));
+    assert_eq!(now_or_never(present.late()), Some(None));
+}
+
+#[test]
+fn who_first_asks_for_news_shows_no_sign_of_life() {
+    let engine = ten_seconds(10);
+    let session = engine.open_session().unwrap();
+    engine.tick(seconds(9));
+    assert!(session.try_late().is_none());
+    engine.tick(seconds(10));
+    assert!(engine.next_event().is_some());
 }
 
 /// Whoever asks for the first time after the end hears of it, too.

@@ -24,6 +24,8 @@ mod handles;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod locks;
+#[cfg(test)]
 mod meters;
 #[cfg(test)]
 mod queue;

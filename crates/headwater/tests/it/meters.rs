@@ -1,9 +1,15 @@
 //! What the engine tells the recorder of the `metrics` crate.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use headwater::{Encoding, Engine, SubscribeOptions};
-use metrics::{Unit, with_local_recorder};
+use metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+    with_local_recorder,
+};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 use crate::fixture::{FAILS, append, builder, hold, patch, room, seconds, send};
@@ -127,6 +133,60 @@ fn a_tick_samples_once_a_second_and_counters_only_grow() {
         engine.tick(seconds(2));
         // A debugging snapshot takes a counter's count away, so this is what it grew by or the sum.
         assert!(matches!(applied(), Some(10.0 | 13.0)));
+    });
+}
+
+/// Counts how often something is registered.
+#[derive(Default)]
+struct Registry(AtomicUsize);
+
+impl Registry {
+    fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Recorder for Registry {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        self.count();
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        self.count();
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        self.count();
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn each_handle_is_registered_once_and_one_for_a_reason_when_it_first_comes_up() {
+    let registry = Registry::default();
+    with_local_recorder(&registry, || {
+        let engine = busy_engine();
+        engine.sample_metrics();
+        let registered = || registry.0.swap(0, Ordering::Relaxed);
+        assert!(registered() > 20);
+        engine.sample_metrics();
+        assert_eq!(registered(), 0);
+        let session = engine.open_session().unwrap();
+        for _ in 0..2 {
+            let nowhere = crate::fixture::key("nowhere");
+            let _rejected = session.submit(&nowhere, headwater::Seq(1), append(1));
+            let _unknown = session.submit(&nowhere, headwater::Seq(0), append(1));
+            engine.sample_metrics();
+        }
+        assert_eq!(registered(), 2);
     });
 }
 

@@ -336,6 +336,63 @@ fn a_waker_that_panics_costs_nobody_else_an_outcome() {
     assert_eq!(counts(&engine).applied, 120);
 }
 
+/// P4 and P7: so does a waker of somebody who waits for room, which is woken along with others.
+#[test]
+fn a_waker_that_panics_when_there_is_room_costs_nobody_else_an_outcome() {
+    let engine = narrow(3);
+    let room = room(&engine, "room");
+    let session = engine.open_session().unwrap();
+    let held = engine.open_session().unwrap();
+    hold(&held, &room, [2]);
+    // It fills the queue, so that its end makes room for three at once.
+    let long = format!(
+        r#"[{{"op":"add","path":"/x","value":"{}"}}]"#,
+        "x".repeat(3 << 10)
+    );
+    let mut first = engine
+        .enqueue(session.batch(&room, Seq(1), patch(&long)))
+        .unwrap();
+    let trap = Waker::from(Arc::new(Trap));
+    let (bell, waker) = Bell::new();
+    let mut waiting = [2, 3, 4, 5, 6, 7]
+        .map(|seq| Box::pin(engine.submit_queued(numbered(&session, &room, seq))));
+    for (future, waker) in waiting.iter_mut().zip([&trap, &waker].into_iter().cycle()) {
+        assert!(poll(future.as_mut(), waker).is_pending());
+    }
+    let mut sleeper = engine.subscribe(&room, Default::default()).unwrap();
+    while sleeper.poll().unwrap().is_some() {}
+    let (sleeps, woken) = Bell::new();
+    let mut next = pin!(sleeper.next());
+    assert!(poll(next.as_mut(), &woken).is_pending());
+
+    engine.tick(seconds(0));
+    assert_eq!(outcome(&mut first), applied(1));
+    assert_eq!((sleeps.rung(), bell.rung()), (1, 1));
+    assert_eq!(engine.stats().task_panics, 2);
+    assert_eq!(engine.memory().queues, 0);
+    // The room is theirs.
+    let [second, third, fourth, rest @ ..] = &mut waiting;
+    let own = [second, third, fourth];
+    for future in own {
+        assert!(poll(future.as_mut(), Waker::noop()).is_pending());
+    }
+    assert_eq!(engine.stats().queued, 3);
+
+    // Nor does one of them keep a shutdown from its end.
+    assert_eq!(engine.close(), (3, 1));
+    assert_eq!((bell.rung(), engine.stats().task_panics), (2, 3));
+    for future in rest {
+        assert_eq!(
+            poll(future.as_mut(), Waker::noop()),
+            Poll::Ready(SHUTTING_DOWN)
+        );
+    }
+    assert_eq!(text(&engine, &room).matches(',').count(), 3);
+    assert_eq!(held.status(&room).report.unwrap().batches, 1);
+    let counts = counts(&engine);
+    assert_eq!((counts.applied, counts.held, counts.told), (4, 0, 4));
+}
+
 /// P4 and P8: nothing is taken any more, and what was taken is decided.
 #[test]
 fn closing_decides_what_waits_and_refuses_what_comes() {

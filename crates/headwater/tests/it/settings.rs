@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use headwater::{
-    AtDeadline, Bound, Cause, Engine, Key, Mode, Outcome, Patch, QueueBounds, Queued, Refusal,
-    ReorderBounds, Replica, Seq, Session, SubscribeOptions, Subscription, Time, WhenFull,
+    AtDeadline, Bound, Busy, Cause, Decision, Engine, Key, Mode, Outcome, Patch, QueueBounds,
+    Queued, Refusal, Rejection, ReorderBounds, Replica, Seq, Session, SubscribeOptions,
+    Subscription, Time, WhenFull,
 };
 use tokio::{runtime, time::sleep};
 
@@ -19,6 +20,13 @@ const WINDOW: u64 = 6;
 /// Batches of each client.
 const SEQS: u64 = 60;
 
+/// A budget of memory that nothing here comes near: all of it takes some 80 KiB, most of that history.
+const AMPLE: u64 = 1 << 30;
+
+/// One that has to be made room in again and again, since the documents, the lanes and what is held leave
+/// little of it; with a quarter less there would be no way through.
+const SHORT: u64 = 28 << 10;
+
 #[derive(Clone, Copy, Debug)]
 struct Setting {
     seed: u64,
@@ -29,6 +37,7 @@ struct Setting {
     at_deadline: AtDeadline,
     queued: bool,
     tasks: bool,
+    memory_max: u64,
 }
 
 fn settings() -> Vec<Setting> {
@@ -41,15 +50,18 @@ fn settings() -> Vec<Setting> {
                     for (queued, tasks) in
                         [(false, false), (true, false), (true, true), (false, true)]
                     {
-                        all.push(Setting {
-                            seed,
-                            shards,
-                            held,
-                            when_full,
-                            at_deadline,
-                            queued,
-                            tasks,
-                        });
+                        for memory_max in [AMPLE, SHORT] {
+                            all.push(Setting {
+                                seed,
+                                shards,
+                                held,
+                                when_full,
+                                at_deadline,
+                                queued,
+                                tasks,
+                                memory_max,
+                            });
+                        }
                     }
                 }
             }
@@ -59,17 +71,21 @@ fn settings() -> Vec<Setting> {
 }
 
 impl Setting {
+    /// Whether memory is short.
+    fn is_short(&self) -> bool {
+        self.memory_max == SHORT
+    }
+
     fn engine(&self) -> Engine {
-        let lane = Bound {
-            batches: self.held,
-            ..ReorderBounds::default().lane
-        };
+        let bytes = usize::try_from(self.memory_max / 4).unwrap();
+        let within = |batches| Bound { batches, bytes };
         let bounds = ReorderBounds {
-            lane,
+            lane: within(self.held),
+            document: within(1_000),
+            engine: within(10_000),
             gap_deadline: Duration::from_millis(if self.tasks { 2 } else { 50 }),
             when_full: self.when_full,
             at_deadline: self.at_deadline,
-            ..ReorderBounds::default()
         };
         let queue = QueueBounds {
             kib: 4,
@@ -77,7 +93,8 @@ impl Setting {
             ..QueueBounds::default()
         };
         let builder = builder().shards(self.shards).reorder(bounds).queue(queue);
-        builder.outcomes_max(1_000).build().unwrap()
+        let builder = builder.outcomes_max(1_000).memory_max(self.memory_max);
+        builder.build().unwrap()
     }
 }
 
@@ -157,10 +174,17 @@ impl Client {
                 Refusal::TooLate { .. } => {
                     assert_eq!(setting.at_deadline, AtDeadline::Skip, "{}", case());
                 }
-                Refusal::Retry { .. } => assert!(setting.queued, "{}", case()),
+                Refusal::Retry { cause, .. } => match cause {
+                    Busy::Queue => assert!(setting.queued, "{}", case()),
+                    Busy::Memory => assert!(setting.is_short(), "{}", case()),
+                    _ => panic!("{}", case()),
+                },
                 _ => panic!("{}", case()),
             },
-            Outcome::Rejected(_) => panic!("{}", case()),
+            Outcome::Rejected(rejection) => {
+                assert_eq!(*rejection, Rejection::Memory, "{}", case());
+                assert!(setting.is_short(), "{}", case());
+            }
         }
     }
 }
@@ -239,6 +263,11 @@ impl World {
             }
         }
         counts(&self.engine);
+        if !self.setting.tasks {
+            // P7. With tasks at work, its parts are from different moments.
+            let memory = self.engine.memory();
+            assert!(memory.total() <= self.setting.memory_max, "{memory:?}");
+        }
         through
     }
 
@@ -268,11 +297,10 @@ impl World {
         }
         let counts = counts(&self.engine);
         let received = self.clients.iter().map(|client| client.received).sum();
-        assert_eq!(
-            (counts.received, counts.held, counts.rejected),
-            (received, 0, 0),
-            "{setting:?}"
-        );
+        assert_eq!((counts.received, counts.held), (received, 0), "{setting:?}");
+        assert!(counts.rejected == 0 || setting.is_short(), "{setting:?}");
+        let reliefs = self.engine.stats().reliefs;
+        assert_eq!(reliefs > 0, setting.is_short(), "{setting:?}");
         assert_eq!(counts.applied, applied.values().sum(), "{setting:?}");
         for client in &self.clients {
             assert_eq!(
@@ -280,15 +308,23 @@ impl World {
                 Seq(SEQS),
                 "{setting:?}"
             );
-            if client.skipped == 0 {
-                assert_eq!(applied.get(&client.name), Some(&SEQS), "{setting:?}");
-            }
             // P1: the outcome of each is remembered, and says whether it is there.
-            let there = (1..=SEQS).filter(|&seq| {
-                let decision = client.session.decision(&client.room, Seq(seq)).unwrap();
-                matches!(decision, headwater::Decision::Applied { .. })
-            });
-            assert_eq!(there.count() as u64, applied[&client.name], "{setting:?}");
+            let (mut there, mut rejected) = (0, 0);
+            for seq in 1..=SEQS {
+                match client.session.decision(&client.room, Seq(seq)).unwrap() {
+                    Decision::Applied { .. } => there += 1,
+                    // One that was held, and found no room when its turn came.
+                    Decision::Rejected { code } => {
+                        assert_eq!(code, Rejection::Memory.code(), "{setting:?}");
+                        rejected += 1;
+                    }
+                    Decision::Skipped => assert!(client.skipped > 0, "{setting:?}"),
+                }
+            }
+            assert_eq!(there, applied[&client.name], "{setting:?}");
+            if client.skipped == 0 {
+                assert_eq!(there + rejected, SEQS, "{setting:?}");
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    hint,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -85,6 +86,82 @@ fn a_session_that_is_closed_while_it_submits_leaves_nothing_behind() {
     }
     let counts = counts(&engine);
     assert_eq!((counts.received, counts.told), (received, received));
+}
+
+/// A client that came back in time keeps its session, however close that was.
+#[test]
+fn a_session_that_was_attached_to_is_not_ended_by_a_tick_that_had_found_it_silent() {
+    let timeout = Duration::from_secs(10);
+    for _ in 0..300 {
+        let engine = builder()
+            .shards(1)
+            .session_timeout(timeout)
+            .build()
+            .unwrap();
+        let ids: Vec<_> = (0..64)
+            .map(|_| engine.open_session().unwrap().id())
+            .collect();
+        let end = Time::START + timeout;
+        let attached: Vec<_> = thread::scope(|scope| {
+            scope.spawn(|| engine.tick(end));
+            while engine.now() < end {
+                hint::spin_loop();
+            }
+            // Whoever attaches from here on does so at that time.
+            ids.iter()
+                .filter(|&&id| engine.attach(id).is_ok())
+                .collect()
+        });
+        for &id in &attached {
+            assert!(engine.attach(*id).is_ok());
+        }
+        let stats = engine.stats();
+        let expired = usize::try_from(stats.sessions_expired).unwrap();
+        assert_eq!(
+            (stats.sessions, expired),
+            (attached.len(), 64 - attached.len())
+        );
+    }
+}
+
+/// P4: it is handed in twice, and counted once.
+#[test]
+fn a_batch_that_memory_was_made_for_when_the_engine_began_to_close_is_told_once() {
+    let mut told = 0;
+    for _ in 0..5 {
+        let engine = builder().shards(1).memory_max(8 << 20).build().unwrap();
+        // What is left is too little for the batch; what relief compresses takes it a while.
+        let room = room(&engine, "room");
+        let words = format!(r#"["{}"]"#, "word ".repeat(7_200_000 / 5));
+        engine.create(&key("library"), json(&words)).unwrap();
+        engine.tick(Time::from_millis(2_000));
+        let session = engine.open_session().unwrap();
+        let page = format!(
+            r#"[{{"op":"add","path":"/page","value":"{}"}}]"#,
+            "x".repeat(1_000_000)
+        );
+        let page = patch(&page);
+        let before = engine.stats();
+        assert_eq!(before.documents_frozen, 0);
+        let outcome = thread::scope(|scope| {
+            let submits = scope.spawn(|| session.submit(&room, Seq(1), page));
+            while engine.stats().reliefs == before.reliefs && !submits.is_finished() {
+                thread::yield_now();
+            }
+            let _closed = engine.close();
+            submits.join().unwrap()
+        });
+        let shutting_down = outcome == Outcome::Refused(Busy::ShuttingDown.retry());
+        told += u64::from(shutting_down);
+        let counts = counts(&engine);
+        assert_eq!(
+            (counts.received, counts.told),
+            (1, u64::from(shutting_down)),
+            "{outcome:?}"
+        );
+        assert!(engine.stats().documents_frozen > 0, "no load");
+    }
+    assert!(told > 0, "never while memory was made");
 }
 
 struct World {

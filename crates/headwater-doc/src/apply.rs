@@ -8,7 +8,7 @@ use crate::{
     patch::{Operation, Operations, Patch},
     pointer::{Pointer, array_index},
     totals::Measure,
-    trail::{Steps, Trail, child},
+    trail::{Steps, Trail},
     value::{Value, View},
 };
 
@@ -111,7 +111,8 @@ impl Patch {
     ///
     /// Writes in place what no other value shares, and copies the path to the change elsewhere. The
     /// limits hold after every operation. O(depth · log(size)) an operation, but for `test`, which
-    /// compares, and `splice`, which costs what it inserts and removes.
+    /// compares as much as it brings at most, and `splice` into a string, which costs what it inserts: so a
+    /// batch costs what its text takes, whatever it copies, cuts out and removes.
     ///
     /// # Errors
     ///
@@ -461,9 +462,11 @@ impl Applier<'_> {
                 // Between the container and the target stand this many more.
                 let between = u16::try_from(around - depth - 1).unwrap_or(u16::MAX);
                 let height = after.height.saturating_add(between);
-                container.shift(before, Measure { height, ..after });
                 // All are the document's own by now.
-                container = child(container, step, &mut 0);
+                match container.shift_child(step, before, Measure { height, ..after }) {
+                    Some(below) => container = below,
+                    None => break,
+                }
             }
         }
         result

@@ -1,14 +1,15 @@
-use std::{fmt, mem, ops::Range, slice};
+use std::{fmt, mem, ops::Range, ptr, slice};
 
 use triomphe::Arc;
 
 use crate::{
-    chunked::{Chunk, Chunked, room, trim},
+    chunked::{Chunk, Chunked, Side, Sum as _, room, trim},
     dismantle::{RECURSION_MAX, dismantle},
     myers::Hunk,
     node::{Node, extend_clones},
     totals::{Measure, Totals},
     value::{Repr, Value},
+    work,
 };
 
 /// A JSON array inside a document: one flat list while it is small, a tree of short lists when it is
@@ -35,7 +36,7 @@ impl<'a> Array<'a> {
         Self(Form::Tree(tree))
     }
 
-    /// How many elements there are.
+    /// How many elements there are. O(1).
     #[must_use]
     pub fn len(self) -> usize {
         match self.0 {
@@ -67,7 +68,7 @@ impl<'a> Array<'a> {
         self.get(index.saturating_sub(1))
     }
 
-    /// The elements in order.
+    /// The elements in order. O(1) each.
     pub fn iter(self) -> impl Iterator<Item = &'a Value> + use<'a> {
         Elements::new(self, 0)
     }
@@ -80,8 +81,43 @@ impl<'a> Array<'a> {
     pub(crate) fn same(self, other: Self) -> bool {
         match (self.0, other.0) {
             (Form::Flat(left), Form::Flat(right)) => left.ptr_eq(right),
-            (Form::Tree(left), Form::Tree(right)) => std::ptr::eq(left, right),
+            (Form::Tree(left), Form::Tree(right)) => ptr::eq(left, right),
             _ => false,
+        }
+    }
+
+    /// Where the array lies in memory: no two have the same place.
+    pub(crate) fn address(self) -> usize {
+        match self.0 {
+            Form::Flat(node) => node.values().as_ptr().addr(),
+            Form::Tree(tree) => ptr::from_ref(tree).addr(),
+        }
+    }
+
+    /// The places at which the two may have different elements, ascending, up to the end of the shorter.
+    pub(crate) fn places(self, other: Self) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        let (all, places) = match (self.0, other.0) {
+            (Form::Tree(left), Form::Tree(right)) => {
+                (None, Some(left.items.places(&right.items, Side::Front)))
+            }
+            _ => (Some(0..self.len().min(other.len())), None),
+        };
+        all.into_iter().chain(places.into_iter().flatten())
+    }
+
+    /// Whether two large arrays have a part of their inside in common; see [`Chunked::shares`].
+    pub(crate) fn shares(self, other: Self, steps: &mut usize) -> bool {
+        match (self.0, other.0) {
+            (Form::Tree(left), Form::Tree(right)) => left.items.shares(&right.items, steps),
+            _ => false,
+        }
+    }
+
+    /// What its elements come to.
+    fn totals(self) -> Totals {
+        match self.0 {
+            Form::Flat(node) => node.totals(),
+            Form::Tree(tree) => tree.totals,
         }
     }
 
@@ -166,6 +202,11 @@ impl ArrayTree {
     #[cfg(test)]
     pub(crate) fn checked_heap_bytes(&self) -> u64 {
         self.items.check_invariants();
+        let mut found = Totals::default();
+        self.items
+            .chunks()
+            .for_each(|items| found.join(items.sum()));
+        assert!(self.totals.stands_for(&found), "totals");
         (HEAD_BYTES + self.items.heap()) as u64
     }
 
@@ -189,14 +230,13 @@ impl Drop for ArrayTree {
 impl Value {
     /// Makes an array of the values of a list from an index on, which are taken off the list.
     pub(crate) fn array_from_tail(values: &mut Vec<Self>, from: usize) -> Self {
-        let totals = sum(values.get(from..).unwrap_or_default());
         if values.len() - from <= FLAT_MAX {
+            let totals = sum(values.get(from..).unwrap_or_default());
             return Self(Repr::Array(Node::from_tail((), totals, values, from)));
         }
-        Self(Repr::ArrayTree(Arc::new(ArrayTree {
-            items: Chunked::from_chunk(Items(values.split_off(from))),
-            totals,
-        })))
+        let items = Chunked::from_chunk(Items(values.split_off(from)));
+        let totals = items.sum();
+        Self(Repr::ArrayTree(Arc::new(ArrayTree { items, totals })))
     }
 
     fn array_from_items(items: Chunked<Items>, totals: Totals) -> Self {
@@ -225,8 +265,10 @@ impl Value {
             }
             Repr::ArrayTree(tree) => {
                 let tree = Arc::make_mut(tree);
-                tree.totals.add(value.measure(), 0);
-                tree.items.edit(index, copied, |items, at| {
+                let measure = value.measure();
+                tree.totals.add(measure, 0);
+                tree.items.edit(index, copied, |items, at, sum| {
+                    sum.add(measure, 0);
                     room(&mut items.0, 1);
                     items.0.insert(at, value);
                 });
@@ -246,12 +288,14 @@ impl Value {
             }
             Repr::ArrayTree(tree) => {
                 let tree = Arc::make_mut(tree);
-                let removed = tree.items.edit(index, copied, |items, at| {
+                let (removed, measure) = tree.items.edit(index, copied, |items, at, sum| {
                     let removed = items.0.remove(at);
+                    let measure = removed.measure();
+                    sum.remove(measure, 0);
                     trim(&mut items.0);
-                    removed
+                    (removed, measure)
                 });
-                tree.totals.remove(removed.measure(), 0);
+                tree.totals.remove(measure, 0);
                 // Half of what makes a tree, so that an array at the border does not change its form
                 // at each change.
                 if tree.items.len() <= FLAT_MAX / 2 {
@@ -263,7 +307,8 @@ impl Value {
         }
     }
 
-    /// Replaces a range of elements and returns what stood there, as an array.
+    /// Replaces a range of elements and returns what stood there, as an array. Cuts and joins trees whose
+    /// sums are known: O(log n), however many elements come or go.
     pub(crate) fn splice_elements(
         &mut self,
         range: Range<usize>,
@@ -283,9 +328,7 @@ impl Value {
         };
         let mut removed = items.split_off(range.start, copied);
         let right = removed.split_off(range.len(), copied);
-        for value in insert.iter() {
-            totals.add(value.measure(), 0);
-        }
+        totals.join(insert.totals());
         // What is inserted stays with the patch, so that the seam is copied: not counted, for it was
         // not the document's.
         let insert = match insert.0 {
@@ -294,29 +337,36 @@ impl Value {
         };
         items.append(insert, &mut 0);
         items.append(right, &mut 0);
-        let mut removed_totals = Totals::default();
-        for value in removed.chunks().flat_map(|items| &items.0) {
-            removed_totals.add(value.measure(), 0);
-            totals.remove(value.measure(), 0);
-        }
+        let removed_totals = removed.sum();
+        totals.part(removed_totals);
         *self = Self::array_from_items(items, totals);
         Self::array_from_items(removed, removed_totals)
     }
 }
 
-/// The place of a child, to be changed in place; the caller brings the totals up to date.
 impl ArrayTree {
+    /// The place of a child, to be changed in place; the caller brings the totals up to date.
     pub(crate) fn child_mut(&mut self, index: usize, copied: &mut u64) -> Option<&mut Value> {
         let (items, at) = self.items.chunk_at_mut(index, copied)?;
         items.0.get_mut(at)
     }
 
-    pub(crate) const fn shift(&mut self, before: Measure, after: Measure) {
+    /// Lets the totals follow a child that was changed in place, and gives it again.
+    pub(crate) fn shift_child(
+        &mut self,
+        index: usize,
+        before: Measure,
+        after: Measure,
+    ) -> Option<&mut Value> {
         self.totals.shift(before, after);
+        let change = (Totals::of(before), Totals::of(after));
+        let (items, at) = self.items.shift_at(index, change, &mut 0)?;
+        items.0.get_mut(at)
     }
 }
 
 fn sum(values: &[Value]) -> Totals {
+    work::count(values.len());
     let mut totals = Totals::default();
     for value in values {
         totals.add(value.measure(), 0);
@@ -356,6 +406,12 @@ impl Chunk for Items {
     }
 
     fn first_key(&self) {}
+
+    type Sum = Totals;
+
+    fn sum(&self) -> Totals {
+        sum(&self.0)
+    }
 
     fn split_half(&mut self) -> Self {
         self.split_off(self.0.len() / 2)

@@ -1,4 +1,5 @@
 mod branch;
+mod places;
 #[cfg(test)]
 mod tests;
 mod unshared;
@@ -6,11 +7,10 @@ mod walk;
 
 use std::{fmt::Debug, iter, mem};
 
-use triomphe::Arc;
-
+pub(crate) use self::walk::Side;
 use self::{
     branch::{Child, Node, fitting, locate},
-    walk::{Chunks, Side, Walk},
+    walk::Chunks,
 };
 
 /// A run of elements: what a leaf of a [`Chunked`] holds.
@@ -40,6 +40,13 @@ pub(crate) trait Chunk: Clone + Default {
     /// The key of the first element; any key for an empty chunk.
     fn first_key(&self) -> Self::Key;
 
+    /// What is known of each node as a sum over its elements, so that a part that is cut off is not walked
+    /// to learn it. `()` for nothing.
+    type Sum: Sum;
+
+    /// The sum of its elements; looks at each.
+    fn sum(&self) -> Self::Sum;
+
     /// Keeps the left half by size and returns the right; neither is empty if there are two elements.
     fn split_half(&mut self) -> Self;
 
@@ -48,6 +55,30 @@ pub(crate) trait Chunk: Clone + Default {
 
     /// Adds the elements of `right` behind its own.
     fn append(&mut self, right: Self);
+}
+
+/// A sum over elements.
+pub(crate) trait Sum: Copy + Default + Debug {
+    /// Adds the sum of others.
+    fn join(&mut self, other: Self);
+
+    /// Follows a part that went from `before` to `after`.
+    fn shift(&mut self, before: Self, after: Self);
+
+    /// Whether it may stand for that which was found by looking at each element.
+    #[cfg(test)]
+    fn stands_for(&self, found: &Self) -> bool;
+}
+
+impl Sum for () {
+    fn join(&mut self, (): Self) {}
+
+    fn shift(&mut self, (): Self, (): Self) {}
+
+    #[cfg(test)]
+    fn stands_for(&self, (): &Self) -> bool {
+        true
+    }
 }
 
 /// Makes room for so many more elements of a chunk, and a few: doubling would leave up to half of a
@@ -147,6 +178,11 @@ impl<C: Chunk> Chunked<C> {
         self.root.len()
     }
 
+    /// The sum of all elements; joins up to `FANOUT_MAX` sums, or looks at the elements of one chunk.
+    pub(crate) fn sum(&self) -> C::Sum {
+        self.root.sum()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         // Invariant: only the empty sequence has an empty chunk, and its root is a leaf.
         matches!(&self.root, Node::Leaf(chunk) if chunk.len() == 0)
@@ -189,11 +225,32 @@ impl<C: Chunk> Chunked<C> {
     /// Like [`chunk_at`](Self::chunk_at), for changing elements in place: copies what clones share.
     ///
     /// The caller must leave the chunk's length, size and first key as they are; [`edit`](Self::edit) is for the
-    /// rest. Bytes of the nodes that were copied are added to `copied`, here and in all that changes.
+    /// rest. If the sum changes, the caller goes there again by [`shift_at`](Self::shift_at). Bytes of the
+    /// nodes that were copied are added to `copied`, here and in all that changes.
     pub(crate) fn chunk_at_mut(
         &mut self,
         index: usize,
         copied: &mut u64,
+    ) -> Option<(&mut C, usize)> {
+        self.chunk_along(index, copied, |_| {})
+    }
+
+    /// Like [`chunk_at_mut`](Self::chunk_at_mut), once an element there went from one sum to another.
+    pub(crate) fn shift_at(
+        &mut self,
+        index: usize,
+        (before, after): (C::Sum, C::Sum),
+        copied: &mut u64,
+    ) -> Option<(&mut C, usize)> {
+        self.chunk_along(index, copied, |sum| sum.shift(before, after))
+    }
+
+    /// Goes to a chunk to change it, and changes the sums on the way.
+    fn chunk_along(
+        &mut self,
+        index: usize,
+        copied: &mut u64,
+        along: impl Fn(&mut C::Sum),
     ) -> Option<(&mut C, usize)> {
         if index >= self.len() {
             return None;
@@ -205,7 +262,9 @@ impl<C: Chunk> Chunked<C> {
                 Node::Branch(children) => {
                     let slot;
                     (slot, offset) = locate(children, offset);
-                    node = children.get_mut(slot)?.make_mut(copied);
+                    let child = children.get_mut(slot)?;
+                    along(&mut child.sum);
+                    node = child.make_mut(copied);
                 }
             }
         }
@@ -216,16 +275,19 @@ impl<C: Chunk> Chunked<C> {
     /// chunk.
     ///
     /// At a boundary between two chunks it is the right one, whose first element `index` is; so
-    /// inserting and removing at `index` are both possible, removing up to the end of that chunk. If
-    /// `change` panics, lengths are not brought up to date and the sequence must be given up.
+    /// inserting and removing at `index` are both possible, removing up to the end of that chunk. `change`
+    /// brings the chunk's sum up to date, which it gets too. If it panics, lengths are not brought up to
+    /// date and the sequence must be given up.
     pub(crate) fn edit<R>(
         &mut self,
         index: usize,
         copied: &mut u64,
-        change: impl FnOnce(&mut C, usize) -> R,
+        change: impl FnOnce(&mut C, usize, &mut C::Sum) -> R,
     ) -> R {
         debug_assert!(index <= self.len(), "edit at {index} of {}", self.len());
-        let (result, spilled) = self.root.edit(index, copied, change);
+        // That of the root is kept by none.
+        let sum = &mut C::Sum::default();
+        let (result, spilled) = self.root.edit(sum, index, copied, change);
         self.raise(spilled);
         self.lower(copied);
         result
@@ -280,6 +342,17 @@ impl<C: Chunk> Chunked<C> {
         self.chunks_between(start, end)
     }
 
+    /// The chunks up to that which holds the element before `index`, each with the index of its first
+    /// element.
+    pub(crate) fn chunks_before(
+        &self,
+        index: usize,
+    ) -> impl DoubleEndedIterator<Item = (&C, usize)> {
+        let last = index.checked_sub(1).and_then(|last| self.chunk_at(last));
+        let end = last.map_or(0, |(chunk, offset)| index - 1 - offset + chunk.len());
+        self.chunks_between(0, end)
+    }
+
     /// `start` and `end` lie between chunks.
     const fn chunks_between(&self, start: usize, end: usize) -> Chunks<'_, C> {
         Chunks {
@@ -287,50 +360,6 @@ impl<C: Chunk> Chunked<C> {
             start,
             end,
         }
-    }
-
-    /// A number of leading elements that are the same in both, known from shared nodes alone.
-    ///
-    /// It covers the nodes that both hold at the same offset, up to the first chunk that is not
-    /// shared: more elements may be equal, and a small sequence, held inline, shares none. Shared
-    /// subtrees are skipped whole, so two versions that differ by a few edits answer in O(log n). With
-    /// [`shared_suffix`](Self::shared_suffix) it may sum to more than a length, if chunks repeat.
-    pub(crate) fn shared_prefix(&self, other: &Self) -> usize {
-        self.shared(other, Side::Front).0
-    }
-
-    /// Like [`shared_prefix`](Self::shared_prefix), for trailing elements: offsets count from the end.
-    pub(crate) fn shared_suffix(&self, other: &Self) -> usize {
-        self.shared(other, Side::Back).0
-    }
-
-    /// The elements, and how many pairs of nodes were compared to know.
-    fn shared(&self, other: &Self, side: Side) -> (usize, usize) {
-        let (mut left, mut right) = (Walk::new(&self.root, side), Walk::new(&other.root, side));
-        let (mut elements, mut compared) = (0, 0);
-        // Both heads start at the same offset: they only move on together, over the same node.
-        while let (Some((a, height_a)), Some((b, height_b))) = (left.head(), right.head()) {
-            compared += 1;
-            if Arc::ptr_eq(&a.node, &b.node) {
-                elements += a.len;
-                left.pass();
-                right.pass();
-                continue;
-            }
-            if height_a == 0 && height_b == 0 {
-                break;
-            }
-            // Equal nodes have equal heights, so the higher of the two is opened first.
-            if height_a >= height_b {
-                left.pass();
-                left.enter(&a.node);
-            }
-            if height_b >= height_a {
-                right.pass();
-                right.enter(&b.node);
-            }
-        }
-        (elements, compared)
     }
 
     /// Takes the sequence apart into the chunks that no clone shares; lets go of the others.

@@ -27,6 +27,12 @@ use crate::{
 /// type takes any number that is not too large for it, rounded to the nearest; what is too small
 /// becomes zero. An `f32` comes back as the very one that [`to_value`](crate::to_value) was given.
 ///
+/// Serde has no word for most numbers that are kept as text. An integer of up to 128 bits goes through, also
+/// into a [`Value`] inside the type; `1e400`, `1e-400` and longer integers are refused there. Parts that may
+/// hold such numbers are better found by [`Value::at`] and cloned, which costs a reference count.
+///
+/// O(values read), and the bytes of strings that are not borrowed.
+///
 /// # Errors
 ///
 /// [`DeserializeError`] with the path inside the document and the reason: the fault is the document's.

@@ -1,3 +1,4 @@
+mod kin;
 mod matches;
 #[cfg(test)]
 mod tests;
@@ -7,7 +8,10 @@ use std::ops::Range;
 use crate::{
     apply::Applied,
     array::Array,
-    diff::matches::hunks,
+    diff::{
+        kin::{are_kin, is_large},
+        matches::hunks,
+    },
     myers::Hunk,
     object::Object,
     patch::{Extensions, Operation, Operations, Patch},
@@ -19,11 +23,15 @@ use crate::{
 /// Makes a patch that turns `old` into `new`: not the smallest there is, but a small one.
 ///
 /// Parts that the two share in memory are skipped by their pointers, so that for a value and what
-/// became of it the cost follows what was changed, not the size: O(changes · log n) in arrays and
-/// objects of n children, wherever in them the changes are. Between what they share, arrays are compared
-/// by what is equal at both ends, then by a bounded Myers diff; a changed element is compared in its
-/// turn. With
-/// `splice` allowed, changed strings and runs of elements become splices.
+/// became of it the cost follows what was changed, not the size: O(changes · log n) in arrays, objects
+/// and strings of n children or bytes, at any depth and wherever in them the changes are. What is not
+/// shared costs its size, up to once for each array around it: values that were read from two texts are
+/// compared whole, and so is an element of more than 256 values that was changed *and* moved past others.
+///
+/// Between what they share, arrays are compared by what is equal at both ends, then by a bounded Myers
+/// diff (256 insertions and removals between unshared neighbours; beyond, the run is replaced); a changed
+/// element is compared in its turn. With `splice` allowed, changed strings and runs of elements become
+/// splices.
 ///
 /// The result is exact, not only equal by `==`: `1` that became `1.0` is a change.
 ///
@@ -52,9 +60,9 @@ impl Patch {
     /// somebody else holds that: for who has both values already, and puts `new` in the place of `old`
     /// without going the way from one to the other a second time.
     ///
-    /// The inverse leads from `new` back to `old`. [`Applied::copied_bytes`] are those of the nodes of
-    /// `old` that `new` does not share, but for what went to the inverse. No limit is checked:
-    /// [`Limits::check`](crate::Limits::check) does so for `new`.
+    /// Costs what [`diff()`] costs. The inverse leads from `new` back to `old`. [`Applied::copied_bytes`]
+    /// are those of the nodes of `old` that `new` does not share, but for what went to the inverse. No limit
+    /// is checked: [`Limits::check`](crate::Limits::check) does so for `new`.
     ///
     /// # Example
     ///
@@ -228,14 +236,21 @@ impl<'a> Differ<'a> {
                 array.iter_from(run.start).take(run.len()).collect()
             };
             let (olds, news) = (elements(old, &run.old), elements(new, &run.new));
-            let (prefix, suffix) = common_ends(&olds, &news);
-            let start = run.new.start + prefix;
-            let middle = |len: usize| prefix..len - suffix;
-            self.elements(
-                start,
-                olds.get(middle(olds.len())).unwrap_or_default(),
-                news.get(middle(news.len())).unwrap_or_default(),
-            );
+            let mut middle = (&*olds, &*news);
+            let mut start = run.new.start;
+            start += trim_ends(&mut middle, |old, new| {
+                old.same(new) || !is_large(old) && old.identical(new)
+            });
+            // Whether one element differs from another is found as they are compared. Of several, large
+            // ones that share a part, but not all, are taken to differ.
+            if middle.0.len().min(middle.1.len()) > 0 && middle.0.len().max(middle.1.len()) > 1 {
+                start += trim_ends(&mut middle, |old, new| {
+                    old.same(new)
+                        || !(is_large(old) && are_kin(old, new, &mut usize::MAX.clone()))
+                            && old.identical(new)
+                });
+            }
+            self.elements(start, middle.0, middle.1);
         }
         self.in_document_order(first);
     }
@@ -266,13 +281,8 @@ impl<'a> Differ<'a> {
     /// are those of the new array.
     fn hunk(&mut self, start: usize, old: &[&'a Value], new: &[&'a Value]) {
         let paired = old.len().min(new.len());
-        let alike = |(old, new): (&&Value, &&Value)| {
-            matches!(
-                (old.view(), new.view()),
-                (View::Array(_), View::Array(_)) | (View::Object(_), View::Object(_))
-            )
-        };
-        if self.extensions.splice && !(old.iter().zip(new).all(alike) && paired > 0) {
+        let alike = old.iter().zip(new).all(|(old, new)| are_alike(old, new));
+        if self.extensions.splice && !(alike && paired > 0) {
             self.splice(start, old, new);
             return;
         }
@@ -447,12 +457,28 @@ impl<'a> Differ<'a> {
     }
 }
 
-/// How many elements at the start, and behind them at the end, are identical.
-fn common_ends(old: &[&Value], new: &[&Value]) -> (usize, usize) {
-    let identical = |(old, new): &(&&Value, &&Value)| old.same(new) || old.identical(new);
-    let prefix = old.iter().zip(new).take_while(identical).count();
+/// Whether a change from one to the other is made inside: of containers of one kind, and of strings that
+/// are held in several runs, since a short one is better put in whole.
+fn are_alike(old: &Value, new: &Value) -> bool {
+    match (old.view(), new.view()) {
+        (View::Array(_), View::Array(_)) | (View::Object(_), View::Object(_)) => true,
+        (View::String(old), View::String(new)) => old.as_str().is_none() && new.as_str().is_none(),
+        _ => false,
+    }
+}
+
+/// Takes off what is identical at the start, and behind it at the end, and returns how much at the start.
+fn trim_ends<'r, 'a>(
+    (old, new): &mut (&'r [&'a Value], &'r [&'a Value]),
+    identical: impl Fn(&'a Value, &'a Value) -> bool,
+) -> usize {
+    let identical = |(old, new): &(&'r &'a Value, &'r &'a Value)| identical(old, new);
+    let prefix = old.iter().zip(*new).take_while(identical).count();
     let behind = old.len().min(new.len()) - prefix;
     let backwards = old.iter().rev().zip(new.iter().rev());
     let suffix = backwards.take(behind).take_while(identical).count();
-    (prefix, suffix)
+    for run in [old, new] {
+        *run = run.get(prefix..run.len() - suffix).unwrap_or_default();
+    }
+    prefix
 }

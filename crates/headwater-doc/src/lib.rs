@@ -133,6 +133,7 @@ mod totals;
 mod trail;
 mod transcode;
 mod value;
+mod work;
 mod write;
 
 pub use crate::{

@@ -1,7 +1,8 @@
 //! The flat container: one allocation for count, totals, header and values.
 //!
-//! It pays: a record of some members is one allocation of 24 bytes and 16 a value, where an `Arc` of a struct with a `Vec` is two and takes 72 and 16, and a
-//! document of records is mostly such headers. `docs/PERFORMANCE.md` has the figures.
+//! It pays: a record of some members is one allocation of 24 bytes and 16 a value, where an `Arc` of a
+//! struct with a `Vec` is two and takes 64 and 16, and a document of records is mostly such headers.
+//! `docs/ARCHITECTURE.md` has the figures, under what was tried for containers.
 #![expect(
     unsafe_code,
     reason = "a thin shared slice cannot be had in safe Rust; see the module's doc"

@@ -1,9 +1,9 @@
-use std::{cmp::Ordering, fmt, mem, slice};
+use std::{cmp::Ordering, fmt, mem, ops::Range, ptr, slice};
 
 use triomphe::Arc;
 
 use crate::{
-    chunked::{Chunk, Chunked, room, trim},
+    chunked::{Chunk, Chunked, Side, room, trim},
     dismantle::{RECURSION_MAX, dismantle},
     myers::Hunk,
     name::{Name, NameList},
@@ -42,7 +42,7 @@ impl<'a> Object<'a> {
         Self(Form::Tree(tree))
     }
 
-    /// How many members there are.
+    /// How many members there are. O(1).
     #[must_use]
     pub fn len(self) -> usize {
         match self.0 {
@@ -63,7 +63,7 @@ impl<'a> Object<'a> {
         self.find(name).ok().map(|(_, value)| value)
     }
 
-    /// The members, sorted by the bytes of their names.
+    /// The members, sorted by the bytes of their names. O(1) each.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
         Members::new(self, 0)
     }
@@ -107,12 +107,12 @@ impl<'a> Object<'a> {
         members.next().map(|(_, value)| value)
     }
 
-    /// The names in order.
+    /// The names in order. O(1) each.
     pub fn names(self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.iter().map(|(name, _)| name)
     }
 
-    /// The values in the order of their names.
+    /// The values in the order of their names. O(1) each.
     pub fn values(self) -> impl Iterator<Item = &'a Value> + use<'a> {
         self.iter().map(|(_, value)| value)
     }
@@ -135,20 +135,37 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The shapes are equal: the same names, shared or not.
-    pub(crate) fn names_eq(self, other: Self) -> bool {
-        if let (Form::Flat(left), Form::Flat(right)) = (self.0, other.0)
-            && Arc::ptr_eq(left.header(), right.header())
-        {
-            return true;
+    /// The places at which the two may have different members, ascending, up to the end of the shorter.
+    pub(crate) fn places(self, other: Self) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        let (all, places) = match (self.0, other.0) {
+            (Form::Tree(left), Form::Tree(right)) => {
+                (None, Some(left.members.places(&right.members, Side::Front)))
+            }
+            _ => (Some(0..self.len().min(other.len())), None),
+        };
+        all.into_iter().chain(places.into_iter().flatten())
+    }
+
+    /// Whether two large objects have a part of their inside in common; see [`Chunked::shares`].
+    pub(crate) fn shares(self, other: Self, steps: &mut usize) -> bool {
+        match (self.0, other.0) {
+            (Form::Tree(left), Form::Tree(right)) => left.members.shares(&right.members, steps),
+            _ => false,
         }
-        self.len() == other.len() && self.names().eq(other.names())
+    }
+
+    /// Where the object lies in memory: no two have the same place.
+    pub(crate) fn address(self) -> usize {
+        match self.0 {
+            Form::Flat(node) => node.values().as_ptr().addr(),
+            Form::Tree(tree) => ptr::from_ref(tree).addr(),
+        }
     }
 
     pub(crate) fn same(self, other: Self) -> bool {
         match (self.0, other.0) {
             (Form::Flat(left), Form::Flat(right)) => left.ptr_eq(right),
-            (Form::Tree(left), Form::Tree(right)) => std::ptr::eq(left, right),
+            (Form::Tree(left), Form::Tree(right)) => ptr::eq(left, right),
             _ => false,
         }
     }
@@ -240,8 +257,15 @@ impl ObjectTree {
         leaf.values.get_mut(at)
     }
 
-    pub(crate) const fn shift(&mut self, before: Measure, after: Measure) {
+    /// Lets the totals follow a child that was changed in place, and gives it again.
+    pub(crate) fn shift_child(
+        &mut self,
+        position: usize,
+        before: Measure,
+        after: Measure,
+    ) -> Option<&mut Value> {
         self.totals.shift(before, after);
+        self.child_mut(position, &mut 0)
     }
 
     /// Its own bytes, once the sums that they come from are checked.
@@ -323,7 +347,7 @@ impl Value {
             Repr::ObjectTree(tree) => {
                 let tree = Arc::make_mut(tree);
                 tree.totals.add(value.measure(), name.written_bytes());
-                tree.members.edit(position, copied, |leaf, at| {
+                tree.members.edit(position, copied, |leaf, at, ()| {
                     room(&mut leaf.names, 1);
                     room(&mut leaf.values, 1);
                     leaf.names.insert(at, name);
@@ -349,7 +373,7 @@ impl Value {
             }
             Repr::ObjectTree(tree) => {
                 let tree = Arc::make_mut(tree);
-                let (name, removed) = tree.members.edit(position, copied, |leaf, at| {
+                let (name, removed) = tree.members.edit(position, copied, |leaf, at, ()| {
                     let removed = (leaf.names.remove(at), leaf.values.remove(at));
                     trim(&mut leaf.names);
                     trim(&mut leaf.values);
@@ -422,6 +446,11 @@ impl Chunk for Leaf {
     fn first_key(&self) -> Name {
         self.names.first().cloned().unwrap_or_default()
     }
+
+    /// No part of an object is ever cut off.
+    type Sum = ();
+
+    fn sum(&self) {}
 
     fn split_half(&mut self) -> Self {
         self.split_off(self.values.len() / 2)

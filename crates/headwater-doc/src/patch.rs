@@ -84,7 +84,7 @@ pub enum Operation {
 
 impl Operation {
     /// The operation as seen from the value that `prefix` points to; `None` if any of its paths leads
-    /// elsewhere.
+    /// elsewhere. O(bytes of its paths); its value is shared.
     #[must_use]
     pub fn strip_prefix(&self, prefix: &Pointer) -> Option<Self> {
         let mut operation = self.clone();
@@ -103,7 +103,7 @@ impl Operation {
         Some(operation)
     }
 
-    /// The operation's path, for `move` and `copy` the one that it writes.
+    /// The operation's path, for `move` and `copy` the one that it writes. O(1).
     #[must_use]
     pub const fn path(&self) -> &Pointer {
         match self {
@@ -118,7 +118,7 @@ impl Operation {
         }
     }
 
-    /// The other path of `move` and `copy`.
+    /// The other path of `move` and `copy`. O(1).
     #[must_use]
     pub const fn from(&self) -> Option<&Pointer> {
         match self {
@@ -219,7 +219,9 @@ impl Operation {
         out.write_char('}')
     }
 
-    /// The operation as the JSON object that stands for it.
+    /// The operation as the JSON object that stands for it (RFC 6902 section 4; the extensions likewise,
+    /// `increment` with the member `by`, `splice` with `index`, `remove` and `insert`). O(bytes of its
+    /// paths); its value is shared.
     #[must_use]
     pub fn to_value(&self) -> Value {
         let text = |pointer: &Pointer| Value::from(pointer.as_str());
@@ -254,6 +256,9 @@ impl Operation {
 
 /// A list of operations that are applied in order, all or none (RFC 6902).
 ///
+/// Its text, and what serde makes of it, is an array of objects as RFC 6902 section 3 has it; those of the
+/// extensions are shown at [`Operation::to_value`].
+///
 /// # Example
 ///
 /// ```
@@ -287,7 +292,8 @@ pub(crate) type Operations = SmallVec<[Operation; 1]>;
 /// Bytes of a patch of no operations, `[]`. Any operation takes more.
 const EMPTY_BYTES: u64 = 2;
 
-/// The operations beyond RFC 6902 that are allowed.
+/// The operations beyond RFC 6902 that are allowed. They are this crate's own: whoever else reads such
+/// a patch has to know them, so none is on unless a caller asks for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Extensions {
     /// [`Operation::Increment`].
@@ -308,7 +314,7 @@ impl Extensions {
         splice: true,
     };
 
-    /// Whether everything that `other` allows is allowed here.
+    /// Whether everything that `other` allows is allowed here. O(1).
     #[must_use]
     pub const fn include(self, other: Self) -> bool {
         (self.increment || !other.increment) && (self.splice || !other.splice)
@@ -317,7 +323,7 @@ impl Extensions {
 
 impl Patch {
     /// Reads a patch from JSON text. The limits hold for each value in it, and that of bytes for the
-    /// text as a whole.
+    /// text as a whole. O(bytes of the text).
     ///
     /// # Errors
     ///
@@ -331,7 +337,7 @@ impl Patch {
     }
 
     /// Reads a patch from a JSON array. Members that an operation does not know are ignored (RFC
-    /// 6902 section 4).
+    /// 6902 section 4). O(operations and bytes of their paths); values are shared.
     ///
     /// # Errors
     ///
@@ -349,7 +355,7 @@ impl Patch {
             .collect()
     }
 
-    /// The patch as a JSON array.
+    /// The patch as a JSON array. O(operations and bytes of their paths); values are shared.
     #[must_use]
     pub fn to_value(&self) -> Value {
         self.operations.iter().map(Operation::to_value).collect()
@@ -366,13 +372,13 @@ impl Patch {
         Self { operations, bytes }
     }
 
-    /// The operations in order.
+    /// The operations in order. O(1).
     #[must_use]
     pub fn operations(&self) -> &[Operation] {
         &self.operations
     }
 
-    /// Whether it has no operations.
+    /// Whether it has no operations. O(1).
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.bytes == EMPTY_BYTES
@@ -399,7 +405,7 @@ impl Patch {
         below.fold(own, u64::saturating_add)
     }
 
-    /// Which extensions it uses.
+    /// Which extensions it uses. O(operations).
     #[must_use]
     pub fn extensions(&self) -> Extensions {
         let uses = |extension: fn(&Operation) -> bool| self.operations.iter().any(extension);
@@ -409,7 +415,7 @@ impl Patch {
         }
     }
 
-    /// Writes the patch as compact JSON text.
+    /// Writes the patch as compact JSON text. O(bytes written).
     ///
     /// # Errors
     ///
@@ -422,14 +428,15 @@ impl Patch {
         out.write_str(if self.is_empty() { "[]" } else { "]" })
     }
 
-    /// Adds the patch as compact JSON text to a list of bytes: what [`write`](Self::write) writes.
+    /// Adds the patch as compact JSON text to a list of bytes: what [`write`](Self::write) writes. O(bytes
+    /// written).
     pub fn write_to(&self, out: &mut Vec<u8>) {
         out.reserve(usize::try_from(self.bytes).unwrap_or_default());
         let _infallible = self.write(&mut Bytes(out));
     }
 
     /// The XXH64 hash, with seed 0, of the patch's compact text: tells a batch that is sent again from
-    /// another one under the same number.
+    /// another one under the same number. O(bytes of that text).
     #[must_use]
     pub fn digest(&self) -> u64 {
         let mut digest = Digest::default();

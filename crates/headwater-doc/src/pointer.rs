@@ -8,7 +8,8 @@ use crate::value::{Value, View};
 /// segment `~1` stands for `/` and `~0` for `~`; `/` alone has one segment, the empty name.
 ///
 /// A pointer keeps its escaped text, in which it is unique, so comparing pointers and testing for a
-/// prefix compare text. Cloning it and taking its [`parent`](Self::parent) cost one reference count.
+/// prefix compare text. Cloning it and taking its [`parent`](Self::parent) cost one reference count. What
+/// is said of other costs below is by the bytes of the text.
 #[derive(Clone)]
 pub struct Pointer {
     /// Invariant: `text[..len]` is empty or starts with `/`, and each `~` in it is followed by `0`
@@ -25,18 +26,18 @@ impl Pointer {
     /// Far above the depth of any document (default 128), so that only a hostile text meets it.
     pub const SEGMENTS_MAX: usize = 1_024;
 
-    /// The pointer to the whole document.
+    /// The pointer to the whole document. O(1).
     #[must_use]
     pub fn root() -> Self {
         Self::from_valid("")
     }
 
-    /// Reads a pointer from its text.
+    /// Reads a pointer from its text (RFC 6901 section 3). O(bytes).
     ///
     /// # Errors
     ///
     /// [`PointerError`] if the text is neither empty nor starts with `/`, if a `~` is not followed
-    /// by `0` or `1` (RFC 6901 section 3), or beyond [`SEGMENTS_MAX`](Self::SEGMENTS_MAX).
+    /// by `0` or `1`, or beyond [`SEGMENTS_MAX`](Self::SEGMENTS_MAX) or 4 GiB.
     pub fn parse(text: &str) -> Result<Self, PointerError> {
         let mut bytes = text.bytes().enumerate();
         let mut segments = 0_usize;
@@ -78,7 +79,7 @@ impl Pointer {
         Self::from_valid(&text)
     }
 
-    /// The escaped text.
+    /// The escaped text. O(1).
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.text.get(..self.len as usize).unwrap_or_default()
@@ -89,13 +90,13 @@ impl Pointer {
         (2 * size_of::<usize>() + self.text.len()).next_multiple_of(align_of::<usize>())
     }
 
-    /// Whether this is the pointer to the whole document.
+    /// Whether this is the pointer to the whole document. O(1).
     #[must_use]
     pub const fn is_root(&self) -> bool {
         self.len == 0
     }
 
-    /// The segments, unescaped.
+    /// The segments, unescaped (RFC 6901 section 4). O(bytes) for all; only one with a `~` is copied.
     pub fn segments(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let mut rest = self.as_str();
         iter::from_fn(move || {
@@ -116,7 +117,8 @@ impl Pointer {
         Cow::Owned(segment.replace("~1", "/").replace("~0", "~"))
     }
 
-    /// The pointer without its last segment, and that segment unescaped; `None` for the root.
+    /// The pointer without its last segment, and that segment unescaped; `None` for the root. O(bytes of
+    /// the segment).
     #[must_use]
     pub fn split_last(&self) -> Option<(Self, Cow<'_, str>)> {
         let (parent, last) = self.as_str().rsplit_once('/')?;
@@ -128,13 +130,16 @@ impl Pointer {
         Some((parent, self.unescape(last)))
     }
 
-    /// The pointer without its last segment; `None` for the root.
+    /// The pointer without its last segment; `None` for the root. As [`split_last`](Self::split_last).
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         self.split_last().map(|(parent, _)| parent)
     }
 
-    /// This pointer with one more segment, which is escaped as needed.
+    /// This pointer with one more segment, which is escaped as needed. O(bytes).
+    ///
+    /// Does not look at [`SEGMENTS_MAX`](Self::SEGMENTS_MAX): a pointer of more segments can be made and
+    /// used, but [`parse`](Self::parse) refuses its text.
     #[must_use]
     pub fn child(&self, segment: &str) -> Self {
         let mut text = String::with_capacity(self.as_str().len() + 1 + segment.len());
@@ -143,13 +148,13 @@ impl Pointer {
         Self::from_valid(&text)
     }
 
-    /// This pointer with one more segment, an index into an array.
+    /// This pointer with one more segment, an index into an array; as [`child`](Self::child).
     #[must_use]
     pub fn element(&self, index: usize) -> Self {
         Self::from_valid(&format!("{self}/{index}"))
     }
 
-    /// Whether `self` is `other` or leads to a container that `other` passes through.
+    /// Whether `self` is `other` or leads to a container that `other` passes through. O(bytes).
     #[must_use]
     pub fn is_prefix_of(&self, other: &Self) -> bool {
         other
@@ -158,7 +163,7 @@ impl Pointer {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// This pointer as seen from the value that `prefix` points to, if it leads there.
+    /// This pointer as seen from the value that `prefix` points to, if it leads there. O(bytes).
     #[must_use]
     pub fn strip_prefix(&self, prefix: &Self) -> Option<Self> {
         let rest = self.as_str().get(prefix.as_str().len()..)?;
@@ -166,6 +171,7 @@ impl Pointer {
     }
 
     /// Whether one of the two is a prefix of the other: a change at one can be seen at the other.
+    /// O(bytes).
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.is_prefix_of(other) || other.is_prefix_of(self)
@@ -174,7 +180,7 @@ impl Pointer {
     /// The value it points to in `document`, if there is one.
     ///
     /// An array takes a decimal index without leading zeros; `-` points behind the last element,
-    /// where nothing is (RFC 6901 section 4).
+    /// where nothing is (RFC 6901 section 4). O(log n) for each segment, in a container of n children.
     #[must_use]
     pub fn resolve<'a>(&self, document: &'a Value) -> Option<&'a Value> {
         self.segments()

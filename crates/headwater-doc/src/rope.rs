@@ -1,31 +1,31 @@
 use std::ops::Range;
 
 use crate::{
-    chunked::{Chunk, Chunked},
+    chunked::{Chunk, Chunked, Side, Sum},
     scan::plain_bytes,
+    work,
 };
 
 /// A long string, as a tree of runs of text, so that an edit touches one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Rope {
     runs: Chunked<Run>,
-    /// Bytes of the text.
-    bytes: usize,
-    /// What escaping adds to them when the text is written as JSON.
-    escapes: usize,
+    /// Invariant: the sum of what the runs come to.
+    written: Written,
 }
 
 impl Rope {
     pub(crate) fn new(text: String) -> Self {
-        Self {
-            bytes: text.len(),
-            escapes: escape_bytes(&text),
-            runs: Chunked::from_chunk(Run::new(text)),
-        }
+        Self::of_runs(Chunked::from_chunk(Run::new(text)))
+    }
+
+    fn of_runs(runs: Chunked<Run>) -> Self {
+        let written = runs.sum();
+        Self { runs, written }
     }
 
     pub(crate) const fn bytes(&self) -> usize {
-        self.bytes
+        self.written.bytes
     }
 
     /// Length in Unicode scalar values.
@@ -35,7 +35,7 @@ impl Rope {
 
     /// Bytes of the text as JSON, quotes included.
     pub(crate) const fn written_bytes(&self) -> usize {
-        self.bytes + self.escapes + 2
+        self.written.bytes + self.written.escapes + 2
     }
 
     /// Bytes that it takes: a reference count, itself and its runs, rounded up.
@@ -52,40 +52,33 @@ impl Rope {
         self.runs.chunks().map(|run| run.text.as_str())
     }
 
-    /// Replaces a range, given in scalars and inside the text, and returns what stood there.
+    /// Replaces a range, given in scalars and inside the text, and returns what stood there. Costs what is
+    /// inserted and O(log n), however much is removed.
     pub(crate) fn splice(
         &mut self,
         range: Range<usize>,
         insert: &str,
         copied: &mut u64,
     ) -> Removed {
-        self.bytes += insert.len();
-        self.escapes += escape_bytes(insert);
-        let removed = if insert.len() <= Run::SIZE_MAX && self.lies_in_one_run(&range) {
-            self.runs.edit(range.start, copied, |run, at| {
-                Removed::Text(run.splice(at..at + range.len(), insert))
-            })
-        } else {
-            let mut removed = self.runs.split_off(range.start, copied);
-            let right = removed.split_off(range.len(), copied);
-            let insert = Chunked::from_chunk(Run::new(insert.to_owned()));
-            self.runs.append(insert, copied);
-            self.runs.append(right, copied);
-            let bytes = removed.chunks().map(|run| run.text.len()).sum();
-            let escapes = removed.chunks().map(|run| escape_bytes(&run.text)).sum();
-            Removed::Rope(Self {
-                runs: removed,
-                bytes,
-                escapes,
-            })
-        };
-        let (bytes, escapes) = match &removed {
-            Removed::Text(text) => (text.len(), escape_bytes(text)),
-            Removed::Rope(rope) => (rope.bytes, rope.escapes),
-        };
-        self.bytes -= bytes;
-        self.escapes -= escapes;
-        removed
+        if insert.len() <= Run::SIZE_MAX && self.lies_in_one_run(&range) {
+            let inserted = Written::of(insert);
+            let (text, removed) = self.runs.edit(range.start, copied, |run, at, sum| {
+                let text = run.splice(at..at + range.len(), insert);
+                let removed = Written::of(&text);
+                sum.shift(removed, inserted);
+                (text, removed)
+            });
+            self.written.shift(removed, inserted);
+            return Removed::Text(text);
+        }
+        let mut removed = self.runs.split_off(range.start, copied);
+        let right = removed.split_off(range.len(), copied);
+        let insert = Chunked::from_chunk(Run::new(insert.to_owned()));
+        let removed = Self::of_runs(removed);
+        self.written.shift(removed.written, insert.sum());
+        self.runs.append(insert, copied);
+        self.runs.append(right, copied);
+        Removed::Rope(removed)
     }
 
     /// Whether `edit` at the start of the range finds all of it in one run.
@@ -97,26 +90,70 @@ impl Rope {
                 .is_some_and(|(run, at)| at + range.len() <= run.scalars)
     }
 
-    /// The first scalar offset at which the two differ, and how many scalars at the end are equal
-    /// behind it; shared runs are skipped by their pointers.
+    /// Whether both are the same text; shared runs at the same place are skipped by their pointers.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        self.written == other.written
+            && self.scalars() == other.scalars()
+            && self
+                .runs
+                .places(&other.runs, Side::Front)
+                .all(|place| runs_eq(self.runs_in(&place), other.runs_in(&place)))
+    }
+
+    /// The runs of a place, the first and the last as far as they lie in it.
+    fn runs_in(&self, place: &Range<usize>) -> impl Iterator<Item = &str> {
+        self.runs
+            .chunks_from(place.start)
+            .take_while(|(_, start)| *start < place.end)
+            .map(|(run, start)| {
+                let from = place.start.saturating_sub(start);
+                let to = run.scalars.min(place.end - start);
+                if from == 0 && to == run.scalars {
+                    return run.text.as_str();
+                }
+                let bytes = run.byte_of(from)..run.byte_of(to);
+                run.text.get(bytes).unwrap_or_default()
+            })
+    }
+
+    /// How many scalars at the start are equal, and how many behind them at the end; shared runs are
+    /// skipped by their pointers.
     pub(crate) fn common_ends(&self, other: &Self) -> (usize, usize) {
         let limit = self.scalars().min(other.scalars());
-        let shared = self.runs.shared_prefix(&other.runs).min(limit);
-        let prefix = shared
-            + common_scalars(
-                self.scalars_from(shared),
-                other.scalars_from(shared),
-                limit - shared,
-            );
-        let limit = limit - prefix;
-        let shared = self.runs.shared_suffix(&other.runs).min(limit);
-        let suffix = shared
-            + common_scalars(
-                self.scalars_back_from(shared),
-                other.scalars_back_from(shared),
-                limit - shared,
-            );
-        (prefix, suffix)
+        let prefix = self.common_scalars(other, Side::Front, limit);
+        (
+            prefix,
+            self.common_scalars(other, Side::Back, limit - prefix),
+        )
+    }
+
+    /// How many scalars from a side on are equal, up to a limit.
+    fn common_scalars(&self, other: &Self, side: Side, limit: usize) -> usize {
+        for place in self.runs.places(&other.runs, side) {
+            let (start, places) = (place.start, place.len());
+            if start >= limit {
+                break;
+            }
+            let equal = match side {
+                Side::Front => {
+                    common_scalars(self.scalars_from(start), other.scalars_from(start), places)
+                }
+                Side::Back => common_scalars(
+                    self.scalars_back_from(start),
+                    other.scalars_back_from(start),
+                    places,
+                ),
+            };
+            if equal < places {
+                return limit.min(start + equal);
+            }
+        }
+        limit
+    }
+
+    /// Whether parts of the texts are one and the same; see [`Chunked::shares`].
+    pub(crate) fn shares(&self, other: &Self, steps: &mut usize) -> bool {
+        self.runs.shares(&other.runs, steps)
     }
 
     /// A part of the text, given in scalars and inside the text.
@@ -137,21 +174,14 @@ impl Rope {
     }
 
     fn scalars_back_from(&self, from_end: usize) -> impl Iterator<Item = char> {
-        let mut rest = from_end;
-        let mut whole_runs = 0;
-        for run in self.runs.chunks().rev() {
-            if run.scalars > rest {
-                break;
-            }
-            rest -= run.scalars;
-            whole_runs += 1;
-        }
+        let end = self.scalars() - from_end;
+        let last = self.runs.chunks_before(end).next_back();
+        let behind = last.map_or(0, |(run, start)| start + run.scalars - end);
         self.runs
-            .chunks()
+            .chunks_before(end)
             .rev()
-            .skip(whole_runs)
-            .flat_map(|run| run.text.chars().rev())
-            .skip(rest)
+            .flat_map(|(run, _)| run.text.chars().rev())
+            .skip(behind)
     }
 }
 
@@ -162,6 +192,40 @@ const HEAD_BYTES: usize = size_of::<usize>() + size_of::<Rope>();
 pub(crate) enum Removed {
     Text(String),
     Rope(Rope),
+}
+
+/// What a part of a text takes when it is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    bytes: usize,
+    /// What escaping adds to them when the text is written as JSON.
+    escapes: usize,
+}
+
+impl Written {
+    fn of(text: &str) -> Self {
+        Self {
+            bytes: text.len(),
+            escapes: escape_bytes(text),
+        }
+    }
+}
+
+impl Sum for Written {
+    fn join(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.escapes += other.escapes;
+    }
+
+    fn shift(&mut self, before: Self, after: Self) {
+        self.bytes = self.bytes.saturating_sub(before.bytes) + after.bytes;
+        self.escapes = self.escapes.saturating_sub(before.escapes) + after.escapes;
+    }
+
+    #[cfg(test)]
+    fn stands_for(&self, found: &Self) -> bool {
+        self == found
+    }
 }
 
 /// Bytes of spare room in a run that grows. Doubling a run would leave up to half of it unused, and
@@ -235,6 +299,12 @@ impl Chunk for Run {
 
     fn first_key(&self) {}
 
+    type Sum = Written;
+
+    fn sum(&self) -> Written {
+        Written::of(&self.text)
+    }
+
     fn split_half(&mut self) -> Self {
         let mut middle = self.text.len() / 2;
         while !self.text.is_char_boundary(middle) {
@@ -262,6 +332,7 @@ impl Chunk for Run {
 
 /// How many bytes escaping adds to a text that is written as JSON (RFC 8259 section 7).
 pub(crate) fn escape_bytes(text: &str) -> usize {
+    work::count(text.len());
     let mut rest = text.as_bytes();
     let mut escapes = 0;
     while let Some((byte, behind)) = rest.get(plain_bytes(rest)..).and_then(<[u8]>::split_first) {
@@ -279,8 +350,38 @@ fn common_scalars(
     right: impl Iterator<Item = char>,
     limit: usize,
 ) -> usize {
-    left.zip(right)
+    let equal = left
+        .zip(right)
         .take(limit)
         .take_while(|(left, right)| left == right)
-        .count()
+        .count();
+    work::count(equal);
+    equal
+}
+
+/// Whether two texts are the same, however they are cut into runs.
+pub(crate) fn runs_eq<'a>(
+    mut lefts: impl Iterator<Item = &'a str>,
+    mut rights: impl Iterator<Item = &'a str>,
+) -> bool {
+    let (mut left, mut right): (&[u8], &[u8]) = (&[], &[]);
+    loop {
+        if left.is_empty() {
+            left = lefts.next().unwrap_or_default().as_bytes();
+        }
+        if right.is_empty() {
+            right = rights.next().unwrap_or_default().as_bytes();
+        }
+        let common = left.len().min(right.len());
+        if common == 0 {
+            return left.is_empty() && right.is_empty();
+        }
+        work::count(common);
+        let (left_head, left_rest) = left.split_at(common);
+        let (right_head, right_rest) = right.split_at(common);
+        if left_head != right_head {
+            return false;
+        }
+        (left, right) = (left_rest, right_rest);
+    }
 }

@@ -35,6 +35,11 @@ use crate::{
 /// | `f32` | double of its shortest decimal form: `0.1_f32` becomes `0.1` |
 /// | `char` | string |
 ///
+/// A [`Value`] inside the value is made again, not shared. Serde has no word for most numbers that are kept
+/// as text: a `Value` that holds one, but for integers of up to 128 bits, is refused.
+///
+/// O(values and bytes of strings), and O(names · log(names)) for each map whose names do not come sorted.
+///
 /// A map's keys must be strings, or become one: a `char`, a unit variant, a newtype of these. Numbers
 /// as keys are refused, since what they would be written as is a string that sorts otherwise.
 ///

@@ -1,6 +1,6 @@
-use std::{borrow::Cow, fmt, ops::Range};
+use std::{borrow::Cow, fmt, ops::Range, ptr};
 
-use crate::rope::Rope;
+use crate::rope::{Rope, runs_eq};
 
 /// A string inside a document, to be read whole or run by run.
 ///
@@ -33,7 +33,8 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Length in Unicode scalar values. O(1) for strings of more than 14 bytes.
+    /// Length in Unicode scalar values. O(1) for strings of more than 1,024 bytes; shorter ones are
+    /// counted.
     #[must_use]
     pub fn scalars(self) -> usize {
         match self.0 {
@@ -42,7 +43,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The string, if it is held in one piece.
+    /// The string, if it is held in one piece, as those of up to 1,024 bytes are. O(1).
     #[must_use]
     pub const fn as_str(self) -> Option<&'a str> {
         match self.0 {
@@ -51,7 +52,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The string, joined if it is held in several pieces.
+    /// The string, joined if it is held in several pieces: O(1), or O(bytes).
     #[must_use]
     pub fn to_cow(self) -> Cow<'a, str> {
         self.as_str()
@@ -72,6 +73,22 @@ impl<'a> Text<'a> {
         (prefix, suffix)
     }
 
+    /// Where a string of several pieces lies in memory: no two have the same place.
+    pub(crate) fn address(self) -> Option<usize> {
+        match self.0 {
+            Repr::Flat(_) => None,
+            Repr::Rope(rope) => Some(ptr::from_ref(rope).addr()),
+        }
+    }
+
+    /// Whether parts of two long strings are one and the same in memory.
+    pub(crate) fn shares(self, other: Self, steps: &mut usize) -> bool {
+        match (self.0, other.0) {
+            (Repr::Rope(left), Repr::Rope(right)) => left.shares(right, steps),
+            _ => false,
+        }
+    }
+
     /// A part of the string, given in scalars and inside it.
     pub(crate) fn slice(self, range: Range<usize>) -> String {
         match self.0 {
@@ -80,7 +97,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The pieces in order.
+    /// The pieces in order, of up to 1,024 bytes each; O(log(bytes)) for each.
     pub fn runs(self) -> impl Iterator<Item = &'a str> {
         let (flat, rope) = match self.0 {
             Repr::Flat(text) => (Some(text), None),
@@ -99,25 +116,9 @@ impl PartialEq for Text<'_> {
         if let (Some(left), Some(right)) = (self.as_str(), other.as_str()) {
             return left == right;
         }
-        let (mut lefts, mut rights) = (self.runs(), other.runs());
-        let (mut left, mut right): (&[u8], &[u8]) = (&[], &[]);
-        loop {
-            if left.is_empty() {
-                left = lefts.next().unwrap_or_default().as_bytes();
-            }
-            if right.is_empty() {
-                right = rights.next().unwrap_or_default().as_bytes();
-            }
-            let common = left.len().min(right.len());
-            if common == 0 {
-                return left.is_empty() && right.is_empty();
-            }
-            let (left_head, left_rest) = left.split_at(common);
-            let (right_head, right_rest) = right.split_at(common);
-            if left_head != right_head {
-                return false;
-            }
-            (left, right) = (left_rest, right_rest);
+        match (self.0, other.0) {
+            (Repr::Rope(left), Repr::Rope(right)) => left.equals(right),
+            _ => runs_eq(self.runs(), other.runs()),
         }
     }
 }

@@ -1,6 +1,8 @@
 #[cfg(test)]
 mod tests;
 
+use crate::chunked::Sum;
+
 /// What one value costs to write and to hold, for the limits of a document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Measure {
@@ -189,10 +191,50 @@ impl Totals {
         }
     }
 
+    /// The totals of a container of one child without a name.
+    pub(crate) const fn of(child: Measure) -> Self {
+        Self {
+            bytes: child.bytes.saturating_add(1),
+            nodes: child.nodes,
+            height: child.height,
+            names: false,
+            heap: child.heap,
+        }
+    }
+
+    /// Counts children no more that are no longer there.
+    pub(crate) const fn part(&mut self, children: Self) {
+        self.bytes = lessen(self.bytes, children.bytes);
+        self.nodes = lessen(self.nodes, children.nodes);
+        self.heap = lessen(self.heap, children.heap);
+    }
+
     const fn rise(&mut self, height: u16) {
         if self.height < height {
             self.height = height;
         }
+    }
+}
+
+/// What the elements of a part of a large array come to.
+impl Sum for Totals {
+    fn join(&mut self, other: Self) {
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.nodes = self.nodes.saturating_add(other.nodes);
+        self.heap = self.heap.saturating_add(other.heap);
+        self.rise(other.height);
+    }
+
+    fn shift(&mut self, before: Self, after: Self) {
+        self.part(before);
+        self.join(after);
+    }
+
+    /// The height may overstate.
+    #[cfg(test)]
+    fn stands_for(&self, found: &Self) -> bool {
+        let sums = |totals: &Self| (totals.bytes, totals.nodes, totals.heap);
+        sums(self) == sums(found) && self.height >= found.height
     }
 }
 

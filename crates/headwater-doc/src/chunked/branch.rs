@@ -2,7 +2,7 @@ use std::{iter, mem};
 
 use triomphe::Arc;
 
-use super::{Chunk, walk::Side};
+use super::{Chunk, Sum as _, walk::Side};
 
 /// A node of a [`Chunked`](super::Chunked): a chunk, or the nodes below.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub(super) struct Child<C: Chunk> {
     pub(super) len: usize,
     /// Invariant: what `node` and all below it take.
     pub(super) heap: usize,
+    /// Invariant: the sum of the elements of `node`, as far as their sum is kept exactly.
+    pub(super) sum: C::Sum,
     /// Invariant: the first key of `node`.
     pub(super) first: C::Key,
     pub(super) node: Arc<Node<C>>,
@@ -27,6 +29,7 @@ impl<C: Chunk> Child<C> {
         Self {
             len: node.len(),
             heap: node.heap() + Node::<C>::HEAD_BYTES,
+            sum: node.sum(),
             first: node.first_key(),
             node: Arc::new(node),
         }
@@ -48,14 +51,18 @@ impl<C: Chunk> Child<C> {
         Arc::unwrap_or_clone(self.node)
     }
 
-    /// Changes the node, a copy of it if it is shared, and brings what is cached of it up to date.
+    /// Changes the node, a copy of it if it is shared, and brings what is cached of it up to date, but for
+    /// the sum: `change` does that.
     fn change<R>(
         &mut self,
         copied: &mut u64,
-        change: impl FnOnce(&mut Node<C>, &mut u64) -> R,
+        change: impl FnOnce(&mut Node<C>, &mut C::Sum, &mut u64) -> R,
     ) -> R {
+        let mut sum = self.sum;
         let node = self.make_mut(copied);
-        let result = change(node, copied);
+        let result = change(node, &mut sum, copied);
+        self.sum = sum;
+        let node = &*self.node;
         let (len, heap, first) = (node.len(), node.heap(), node.first_key());
         self.len = len;
         self.heap = heap + Node::<C>::HEAD_BYTES;
@@ -131,6 +138,18 @@ impl<C: Chunk> Node<C> {
         }
     }
 
+    /// Looks at each element of a leaf.
+    pub(super) fn sum(&self) -> C::Sum {
+        match self {
+            Self::Leaf(chunk) => chunk.sum(),
+            Self::Branch(children) => {
+                let mut sum = C::Sum::default();
+                children.iter().for_each(|child| sum.join(child.sum));
+                sum
+            }
+        }
+    }
+
     pub(super) fn first_key(&self) -> C::Key {
         match self {
             Self::Leaf(chunk) => chunk.first_key(),
@@ -149,37 +168,51 @@ impl<C: Chunk> Node<C> {
         }
     }
 
+    /// `sum` is that of the node.
     pub(super) fn edit<R>(
         &mut self,
+        sum: &mut C::Sum,
         index: usize,
         copied: &mut u64,
-        change: impl FnOnce(&mut C, usize) -> R,
+        change: impl FnOnce(&mut C, usize, &mut C::Sum) -> R,
     ) -> (R, Vec<Child<C>>) {
         match self {
             Self::Leaf(chunk) => {
                 // Only the end of the sequence is addressed as the end of a chunk.
                 let at_end = index == chunk.len() && chunk.size() >= C::SIZE_MAX / 2;
-                let result = change(chunk, index);
-                if !at_end || chunk.size() <= C::SIZE_MAX || chunk.len() <= index {
-                    return (result, self.spill());
+                let result = change(chunk, index, sum);
+                if chunk.size() <= C::SIZE_MAX {
+                    return (result, Vec::new());
                 }
-                // What was pushed starts a new chunk: halving would leave all chunks half full.
-                let pushed = fitting(chunk.split_off(index)).map(Self::Leaf);
-                let mut spilled = self.spill();
-                spilled.extend(pushed.map(Child::new));
+                let spilled = if at_end && chunk.len() > index {
+                    // What was pushed starts a new chunk: halving would leave all chunks half full.
+                    let pushed = fitting(chunk.split_off(index)).map(Self::Leaf);
+                    let mut spilled = self.spill();
+                    spilled.extend(pushed.map(Child::new));
+                    spilled
+                } else {
+                    self.spill()
+                };
+                *sum = self.sum();
                 (result, spilled)
             }
             Self::Branch(children) => {
                 let (slot, offset) = locate(children, index);
                 #[expect(clippy::indexing_slicing, reason = "`locate` gives a slot of a child")]
-                let (result, spilled) =
-                    children[slot].change(copied, |node, copied| node.edit(offset, copied, change));
+                let child = &mut children[slot];
+                let before = child.sum;
+                let (result, spilled) = child.change(copied, |node, sum, copied| {
+                    node.edit(sum, offset, copied, change)
+                });
                 if spilled.is_empty() {
+                    sum.shift(before, child.sum);
                     settle(children, slot, copied);
                     return (result, Vec::new());
                 }
                 children.splice(slot + 1..slot + 1, spilled);
-                (result, self.spill())
+                let spilled = self.spill();
+                *sum = self.sum();
+                (result, spilled)
             }
         }
     }
@@ -208,8 +241,10 @@ impl<C: Chunk> Node<C> {
             Self::Branch(children) if levels > 0 => {
                 let slot = side.last_slot(children);
                 if let Some(child) = children.get_mut(slot) {
-                    let spilled = child.change(copied, |node, copied| {
-                        node.attach(levels - 1, tree, side, copied)
+                    let spilled = child.change(copied, |node, sum, copied| {
+                        let spilled = node.attach(levels - 1, tree, side, copied);
+                        *sum = node.sum();
+                        spilled
                     });
                     children.splice(slot + 1..slot + 1, spilled);
                 }
@@ -248,7 +283,11 @@ impl<C: Chunk> Node<C> {
                 }
                 let right = children.split_off(slot + 1);
                 let cut = children.last_mut().map(|child| {
-                    child.change(copied, |node, copied| node.split_off(offset, copied))
+                    child.change(copied, |node, sum, copied| {
+                        let right = node.split_off(offset, copied);
+                        *sum = node.sum();
+                        right
+                    })
                 });
                 Self::Branch(cut.map(Child::new).into_iter().chain(right).collect())
             }
@@ -263,8 +302,11 @@ impl<C: Chunk> Node<C> {
         if let Self::Branch(children) = self {
             settle(children, side.last_slot(children), copied);
             let slot = side.last_slot(children);
-            if let Some(child) = children.get_mut(slot) {
-                child.change(copied, |node, copied| node.mend(side, copied));
+            if let Some(child) = children.get_mut(slot)
+                && matches!(*child.node, Self::Branch(_))
+            {
+                // What merges below stays below, so the sum stays.
+                child.change(copied, |node, _, copied| node.mend(side, copied));
             }
             settle(children, slot, copied);
         }
@@ -289,6 +331,8 @@ impl<C: Chunk> Node<C> {
                     assert_eq!(child.len, child.node.len(), "cached length");
                     let heap = child.node.heap() + Self::HEAD_BYTES;
                     assert_eq!(child.heap, heap, "cached heap bytes");
+                    let (sum, found) = (child.sum, child.node.sum());
+                    assert!(sum.stands_for(&found), "cached {sum:?}, found {found:?}");
                     let keys = (format!("{:?}", child.first), child.node.first_key());
                     assert_eq!(keys.0, format!("{:?}", keys.1), "cached key");
                     assert_eq!(child.node.height() + 1, self.height(), "depth");
@@ -330,11 +374,19 @@ fn settle<C: Chunk>(children: &mut Vec<Child<C>>, slot: usize, copied: &mut u64)
 
 /// Makes one child of that at `slot` and the next, or two even ones if they are too much for one.
 fn merge<C: Chunk>(children: &mut Vec<Child<C>>, slot: usize, copied: &mut u64) {
-    let right = children.remove(slot + 1).into_node(copied);
+    let right = children.remove(slot + 1);
+    let right_sum = right.sum;
+    let right = right.into_node(copied);
     if let Some(left) = children.get_mut(slot) {
-        let spilled = left.change(copied, |node, _| {
+        let spilled = left.change(copied, |node, sum, _| {
             node.absorb(right, Side::Back);
-            node.spill()
+            let spilled = node.spill();
+            if spilled.is_empty() {
+                sum.join(right_sum);
+            } else {
+                *sum = node.sum();
+            }
+            spilled
         });
         children.splice(slot + 1..slot + 1, spilled);
     }

@@ -3,6 +3,24 @@ use std::ptr;
 use proptest::{collection::vec, prelude::*};
 
 use super::{branch::FANOUT_MAX, *};
+use crate::work;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Total(u64);
+
+impl Sum for Total {
+    fn join(&mut self, other: Self) {
+        self.0 += other.0;
+    }
+
+    fn shift(&mut self, before: Self, after: Self) {
+        self.0 = self.0.saturating_sub(before.0) + after.0;
+    }
+
+    fn stands_for(&self, found: &Self) -> bool {
+        self == found
+    }
+}
 
 /// A chunk whose elements weigh 1 to 3, as the scalars of a string weigh 1 to 4.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +32,12 @@ fn weight(element: u32) -> usize {
 
 impl<const MAX: usize> Chunk for Few<MAX> {
     type Key = ();
+
+    type Sum = Total;
+
+    fn sum(&self) -> Total {
+        Total(self.0.iter().map(|&element| u64::from(element)).sum())
+    }
 
     const SIZE_MAX: usize = MAX;
 
@@ -66,11 +90,18 @@ fn elements<const MAX: usize>(sequence: &Sequence<MAX>) -> Vec<u32> {
 }
 
 fn insert<const MAX: usize>(sequence: &mut Sequence<MAX>, at: usize, element: u32) {
-    sequence.edit(at, &mut 0, |chunk, offset| chunk.0.insert(offset, element));
+    sequence.edit(at, &mut 0, |chunk, offset, sum| {
+        chunk.0.insert(offset, element);
+        *sum = chunk.sum();
+    });
 }
 
 fn remove<const MAX: usize>(sequence: &mut Sequence<MAX>, at: usize) -> u32 {
-    sequence.edit(at, &mut 0, |chunk, offset| chunk.0.remove(offset))
+    sequence.edit(at, &mut 0, |chunk, offset, sum| {
+        let removed = chunk.0.remove(offset);
+        *sum = chunk.sum();
+        removed
+    })
 }
 
 #[derive(Clone, Debug)]
@@ -105,8 +136,9 @@ fn apply<const MAX: usize>(sequence: &mut Sequence<MAX>, model: &mut Vec<u32>, o
     match op {
         Op::Insert(new) => {
             model.splice(at..at, new.clone());
-            sequence.edit(at, &mut 0, |chunk, offset| {
-                chunk.0.splice(offset..offset, new).count()
+            sequence.edit(at, &mut 0, |chunk, offset, sum| {
+                chunk.0.splice(offset..offset, new);
+                *sum = chunk.sum();
             });
         }
         // Over and over at one place, so that chunks and branches there run dry.
@@ -120,14 +152,17 @@ fn apply<const MAX: usize>(sequence: &mut Sequence<MAX>, model: &mut Vec<u32>, o
         }
         Op::Set(element) => {
             if let Some(place) = model.get_mut(at) {
-                let (chunk, offset) = sequence.chunk_at_mut(at, &mut 0).unwrap();
+                let before = Total((*place).into());
                 // The weight has to stay.
                 *place = if weight(element) == weight(*place) {
                     element
                 } else {
                     *place
                 };
+                let (chunk, offset) = sequence.chunk_at_mut(at, &mut 0).unwrap();
                 chunk.0[offset] = *place;
+                let after = Total((*place).into());
+                sequence.shift_at(at, (before, after), &mut 0).unwrap();
             } else {
                 assert!(sequence.chunk_at_mut(at, &mut 0).is_none());
             }
@@ -176,6 +211,35 @@ fn assert_unshared_runs_make_the_difference<const MAX: usize>(
     assert_eq!(rebuilt, new_elements);
 }
 
+/// And so is what is outside the places, at the same offset from either side.
+fn assert_what_is_outside_of_places_is_equal<const MAX: usize>(
+    old: &Sequence<MAX>,
+    new: &Sequence<MAX>,
+) {
+    let (mut old_elements, mut new_elements) = (elements(old), elements(new));
+    let len = old.len().min(new.len());
+    for side in [Side::Front, Side::Back] {
+        let mut at = 0;
+        for place in old.places(new, side) {
+            assert!(at <= place.start && place.start < place.end);
+            assert_eq!(old_elements[at..place.start], new_elements[at..place.start]);
+            at = place.end;
+        }
+        assert!(at <= len);
+        assert_eq!(old_elements[at..len], new_elements[at..len]);
+        old_elements.reverse();
+        new_elements.reverse();
+    }
+}
+
+/// How many elements on a side are known to be the same.
+fn shared<const MAX: usize>(left: &Sequence<MAX>, right: &Sequence<MAX>, side: Side) -> usize {
+    let len = left.len().min(right.len());
+    left.places(right, side)
+        .next()
+        .map_or(len, |place| place.start)
+}
+
 fn runs_like_a_vector<const MAX: usize>(mut model: Vec<u32>, ops: Vec<(Op, usize)>) {
     let mut sequence = built::<MAX>(model.iter().copied());
     let mut clones = vec![(sequence.clone(), model.clone())];
@@ -193,13 +257,8 @@ fn runs_like_a_vector<const MAX: usize>(mut model: Vec<u32>, ops: Vec<(Op, usize
         assert_eq!(found.as_ref(), model.get(at));
         for (clone, before) in &clones {
             assert_eq!(&elements(clone), before);
-            let (prefix, suffix) = (sequence.shared_prefix(clone), sequence.shared_suffix(clone));
             assert_unshared_runs_make_the_difference(clone, &sequence);
-            assert_eq!(model[..prefix], before[..prefix]);
-            assert_eq!(
-                model[model.len() - suffix..],
-                before[before.len() - suffix..]
-            );
+            assert_what_is_outside_of_places_is_equal(clone, &sequence);
         }
     }
 }
@@ -261,21 +320,35 @@ fn after_one_change_all_but_its_chunk_is_known_to_be_shared() {
     let old = built::<32>(0..100_000);
     for at in [0, 1, 31_415, 50_000, 99_999] {
         let mut new = old.clone();
-        assert_eq!(new.shared_prefix(&old), old.len());
+        assert_eq!(shared(&new, &old, Side::Front), old.len());
         insert(&mut new, at, 7);
         let (runs, compared) = old.unshared_counted(&new);
         assert!(runs.iter().all(|run| run.new.len() <= 64));
         assert!(compared <= 4 * FANOUT_MAX * old.root.height(), "{compared}");
         for (side, covered) in [(Side::Front, at), (Side::Back, old.len() - at)] {
-            let (shared, compared) = new.shared(&old, side);
+            let (shared, steps) = work::counted(|| shared(&new, &old, side));
             // The chunk may have been split: neither half is shared then.
             assert!(
                 (covered.saturating_sub(32)..=covered).contains(&shared),
                 "{at} {side:?}"
             );
-            assert!(compared <= FANOUT_MAX * old.root.height(), "{at} {side:?}");
+            // What lies behind is shifted, and gone through.
+            assert!(covered < old.len() || steps <= FANOUT_MAX * old.root.height());
         }
     }
+}
+
+#[test]
+fn places_that_changed_without_a_shift_are_found_in_some_steps() {
+    let old = built::<32>(0..100_000);
+    let mut new = old.clone();
+    for at in [0, 31_415, 99_999] {
+        new.chunk_at_mut(at, &mut 0).unwrap().0.0[0] ^= 1;
+    }
+    let (places, steps) = work::counted(|| Vec::from_iter(old.places(&new, Side::Front)));
+    assert_eq!(places.len(), 3);
+    assert!(places.iter().all(|place| place.len() <= 32), "{places:?}");
+    assert!(steps <= 3 * FANOUT_MAX * old.root.height(), "{steps}");
 }
 
 #[test]
@@ -284,14 +357,14 @@ fn trees_of_different_height_share_what_they_have_in_common() {
     let mut high = low.clone();
     high.append(built(0..10_000), &mut 0);
     assert!(high.root.height() > low.root.height());
-    assert!(high.shared_prefix(&low) >= 190);
-    assert!(low.shared_prefix(&high) >= 190);
-    assert_eq!(low.shared_suffix(&high), 0);
+    assert!(shared(&high, &low, Side::Front) >= 190);
+    assert!(shared(&low, &high, Side::Front) >= 190);
+    assert_eq!(shared(&low, &high, Side::Back), 0);
     let right = high.split_off(5_000, &mut 0);
     let mut whole = high.clone();
     whole.append(right.clone(), &mut 0);
-    assert!(whole.shared_prefix(&high) > 4_980);
-    assert!(whole.shared_suffix(&right) > 5_180);
+    assert!(shared(&whole, &high, Side::Front) > 4_980);
+    assert!(shared(&whole, &right, Side::Back) > 5_180);
 }
 
 #[test]
@@ -301,8 +374,9 @@ fn an_oversize_chunk_is_split_to_fit() {
     sequence.check_invariants();
     assert_eq!(elements(&sequence), all);
 
-    sequence.edit(5_000, &mut 0, |chunk, offset| {
-        chunk.0.splice(offset..offset, 0..10_000).count()
+    sequence.edit(5_000, &mut 0, |chunk, offset, sum| {
+        chunk.0.splice(offset..offset, 0..10_000);
+        *sum = chunk.sum();
     });
     sequence.check_invariants();
     assert_eq!(sequence.len(), 20_000);
@@ -370,6 +444,10 @@ struct Ascending(Vec<u32>);
 impl Chunk for Ascending {
     type Key = u32;
 
+    type Sum = ();
+
+    fn sum(&self) {}
+
     const SIZE_MAX: usize = 4;
 
     fn len(&self) -> usize {
@@ -414,16 +492,16 @@ proptest! {
             assert_eq!(found.is_ok(), model.contains(&number));
             match found {
                 Ok(at) if !insert => {
-                    sequence.edit(start + at, &mut 0, |chunk, at| chunk.0.remove(at));
+                    sequence.edit(start + at, &mut 0, |chunk, at, ()| chunk.0.remove(at));
                     model.remove(&number);
                 }
                 // Behind the last of a chunk the sequence would look into the next one.
                 Err(at) if insert => {
                     let after_last = at == chunk.0.len() && at > 0;
                     if after_last {
-                        sequence.edit(start + at - 1, &mut 0, |chunk, at| chunk.0.insert(at + 1, number));
+                        sequence.edit(start + at - 1, &mut 0, |chunk, at, ()| chunk.0.insert(at + 1, number));
                     } else {
-                        sequence.edit(start + at, &mut 0, |chunk, at| chunk.0.insert(at, number));
+                        sequence.edit(start + at, &mut 0, |chunk, at, ()| chunk.0.insert(at, number));
                     }
                     model.insert(number);
                 }

@@ -1,10 +1,15 @@
 use std::ops::Range;
 
+use triomphe::Arc;
+
 use super::{
     Chunk, Chunked,
     branch::{Child, Node},
 };
-use crate::myers::{Hunk, hunks};
+use crate::{
+    myers::{Hunk, hunks},
+    work,
+};
 
 impl<C: Chunk> Chunked<C> {
     /// The runs of elements that the two do not share, ascending; what stands between them are the same
@@ -20,6 +25,13 @@ impl<C: Chunk> Chunked<C> {
         let search = self.search(other);
         *unshared += search.bytes as u64;
         search.found
+    }
+
+    /// Whether a node is found in both. Goes down both at once and looks beside each node on both sides, so
+    /// that it finds one where either was made of the other by changes in some places; each comparison is
+    /// taken off `steps`, and without any left nothing more is found.
+    pub(crate) fn shares(&self, other: &Self, steps: &mut usize) -> bool {
+        shares(&self.root, &other.root, steps)
     }
 
     /// The runs, and how many nodes were compared to find them.
@@ -107,6 +119,7 @@ impl Search {
         mut new_at: usize,
     ) {
         self.compared += old.nodes.len() + new.nodes.len();
+        work::count(old.nodes.len() + new.nodes.len());
         let (mut old_slot, mut new_slot) = (0, 0);
         for hunk in hunks(&(ids(&old.nodes), ids(&new.nodes))) {
             let (olds, news) = (slots(old, &hunk.old), slots(new, &hunk.new));
@@ -136,6 +149,27 @@ impl Search {
             _ => self.found.push(Hunk { old, new }),
         }
     }
+}
+
+fn shares<C: Chunk>(left: &Node<C>, right: &Node<C>, steps: &mut usize) -> bool {
+    let (Node::Branch(left), Node::Branch(right)) = (left, right) else {
+        return false;
+    };
+    // A node keeps its slot, seen from one side, unless one on that side is split or merged.
+    let mut from_both_sides = left
+        .iter()
+        .zip(right)
+        .chain(left.iter().rev().zip(right.iter().rev()));
+    if from_both_sides.any(|(left, right)| Arc::ptr_eq(&left.node, &right.node)) {
+        return true;
+    }
+    work::count(left.len().min(right.len()));
+    *steps = steps.saturating_sub(left.len().min(right.len()));
+    *steps > 0
+        && left
+            .iter()
+            .zip(right)
+            .any(|(left, right)| shares(&left.node, &right.node, steps))
 }
 
 /// Nodes as numbers that are equal where the nodes are one and the same in memory.

@@ -95,7 +95,7 @@ impl<C: Chunk> DoubleEndedIterator for Chunks<'_, C> {
 
 /// An end of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     Front,
     Back,
 }

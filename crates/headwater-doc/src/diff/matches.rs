@@ -4,16 +4,21 @@ use std::mem;
 
 use triomphe::Arc;
 
+use super::kin::{self, is_large};
 use crate::{
     myers::{self, Hunk},
     name::Name,
     number::Held,
     object::Names,
     value::{Repr, Value, View},
+    work,
 };
 
 /// The hunks that turn one run of elements into the other, ascending: what stands between them is
 /// identical in both.
+///
+/// Large elements are told by what they share in memory, where they do; see [`kin`]. What became of one is
+/// a hunk of its own.
 ///
 /// An element whose hash is not among those of the other run can be in no match, so it is left out
 /// before a match is searched for. That decides the cost where most elements changed, as those of a
@@ -21,8 +26,7 @@ use crate::{
 /// an element that moved is found however many others changed.
 pub(super) fn hunks(old: &[&Value], new: &[&Value]) -> Vec<Hunk> {
     let mut hashes = Hashes::default();
-    let olds: Vec<u64> = old.iter().map(|value| hashes.of(value)).collect();
-    let news: Vec<u64> = new.iter().map(|value| hashes.of(value)).collect();
+    let (olds, news) = labels(old, new, &mut hashes);
     let (old_places, old_known) = known(&olds, &Sieve::of(&news));
     let (new_places, new_known) = known(&news, &Sieve::of(&olds));
     let mut found = Gaps::default();
@@ -36,9 +40,16 @@ pub(super) fn hunks(old: &[&Value], new: &[&Value]) -> Vec<Hunk> {
         let olds = old_places.get(old_at..hunk.old.start).unwrap_or_default();
         let news = new_places.get(new_at..hunk.new.start).unwrap_or_default();
         for (&old_place, &new_place) in olds.iter().zip(news) {
-            // Two contents with one hash, which can be made on purpose, are a change like another.
-            let pair = old.get(old_place).zip(new.get(new_place));
-            if pair.is_some_and(|(old, new)| old.identical(new)) {
+            let Some((old, new)) = old.get(old_place).zip(new.get(new_place)) else {
+                continue;
+            };
+            if old.same(new) {
+                found.pair(old_place, new_place);
+            } else if is_large(old) && is_large(new) {
+                // Whether anything differs is found as the two are compared.
+                found.change(old_place, new_place);
+            } else if old.identical(new) {
+                // Two contents with one hash, which can be made on purpose, are a change like another.
                 found.pair(old_place, new_place);
             }
         }
@@ -46,6 +57,52 @@ pub(super) fn hunks(old: &[&Value], new: &[&Value]) -> Vec<Hunk> {
     }
     found.pair(old.len(), new.len());
     found.hunks
+}
+
+/// A number for each element: the same for those that may be matched.
+fn labels<'a>(
+    old: &[&'a Value],
+    new: &[&'a Value],
+    hashes: &mut Hashes<'a>,
+) -> (Vec<u64>, Vec<u64>) {
+    let has_large = |run: &[&Value]| run.iter().any(|value| is_large(value));
+    if !has_large(old) || !has_large(new) {
+        let mut hashed =
+            |run: &[&'a Value]| -> Vec<u64> { run.iter().map(|value| hashes.of(value)).collect() };
+        return (hashed(old), hashed(new));
+    }
+    let (olds, news) = kin::labels(old, new);
+    let (old_sizes, new_sizes) = (sizes(old, &olds), sizes(new, &news));
+    let mut label = |kind, run: &[&'a Value], labels: kin::Labels, others: &[(u64, u64)]| {
+        let elements = run.iter().zip(labels).enumerate();
+        let labels = elements.map(|(place, (value, label))| match label {
+            Some(address) => Hashes::of_label(address as u64, 10),
+            // None in the other run can be the same.
+            None if is_large(value) && others.binary_search(&size(value)).is_err() => {
+                Hashes::of_label(place as u64, kind)
+            }
+            None => hashes.of(value),
+        });
+        labels.collect()
+    };
+    let olds = label(11, old, olds, &new_sizes);
+    (olds, label(12, new, news, &old_sizes))
+}
+
+/// What equal elements have in common, without a look into them.
+fn size(value: &Value) -> (u64, u64) {
+    (value.nodes(), value.written_bytes())
+}
+
+/// The sizes of the large elements that have no label yet, sorted.
+fn sizes(run: &[&Value], labels: &[Option<usize>]) -> Vec<(u64, u64)> {
+    let elements = run.iter().zip(labels);
+    let mut sizes: Vec<_> = elements
+        .filter(|(value, label)| label.is_none() && is_large(value))
+        .map(|(value, _)| size(value))
+        .collect();
+    sizes.sort_unstable();
+    sizes
 }
 
 /// The places of the hashes that may be in the other run too, and those hashes.
@@ -73,6 +130,15 @@ impl Gaps {
             });
         }
         (self.old, self.new) = (old + 1, new + 1);
+    }
+
+    /// Takes the next match, of two elements that may differ.
+    fn change(&mut self, old: usize, new: usize) {
+        self.pair(old, new);
+        self.hunks.push(Hunk {
+            old: old..old + 1,
+            new: new..new + 1,
+        });
     }
 }
 
@@ -133,7 +199,18 @@ impl<'a> Hashes<'a> {
         self.state
     }
 
+    /// A hash that stands for no content.
+    fn of_label(label: u64, kind: u64) -> u64 {
+        let mut hashes = Self {
+            state: FACTOR,
+            ..Self::default()
+        };
+        hashes.word(label, kind);
+        hashes.state
+    }
+
     fn value(&mut self, value: &'a Value) {
+        work::count(1);
         match &value.0 {
             Repr::Null => self.word(0, 1),
             Repr::Bool(value) => self.word(u64::from(*value), 2),
@@ -147,6 +224,7 @@ impl<'a> Hashes<'a> {
             Repr::Flat(flat) => self.text(flat.as_bytes()),
             // Runs are cut as edits left them: their ends must not count.
             Repr::Rope(rope) => {
+                work::count(rope.bytes());
                 self.word(rope.bytes() as u64, 6);
                 for byte in rope.runs().flat_map(str::bytes) {
                     self.word(u64::from(byte), 7);

@@ -15,14 +15,22 @@ impl<'a> Decimal<'a> {
         reason = "no text is longer than isize::MAX"
     )]
     pub(crate) fn of(text: &'a str) -> Self {
-        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-        let unsigned = mantissa.trim_start_matches('-');
-        let point = unsigned.find('.').unwrap_or(unsigned.len());
-        let first = unsigned.find(|c| matches!(c, '1'..='9')).unwrap_or(0);
+        // By bytes, since a text may be as long as a document.
+        let marked = text.bytes().position(|byte| matches!(byte, b'e' | b'E'));
+        let (mantissa, exponent) = marked
+            .and_then(|at| text.get(..at).zip(text.get(at + 1..)))
+            .unwrap_or((text, "0"));
+        let unsigned = mantissa.strip_prefix('-').unwrap_or(mantissa);
+        let point = unsigned.bytes().position(|byte| byte == b'.');
+        let point = point.unwrap_or(unsigned.len());
+        let significant = |byte| matches!(byte, b'1'..=b'9');
+        let first = unsigned.bytes().position(significant).unwrap_or(0);
+        let last = unsigned.bytes().rposition(significant);
+        let end = last.map_or(0, |last| last + 1);
         let places_left = point as i64 - first as i64;
         Self {
             negative: mantissa.starts_with('-'),
-            digits: unsigned.trim_matches(['0', '.']),
+            digits: unsigned.get(first..end).unwrap_or_default(),
             exponent: Exponent::new(exponent, places_left - i64::from(first < point)),
         }
     }
@@ -33,11 +41,29 @@ impl<'a> Decimal<'a> {
 
     /// Spells `d.ddde+N`, or `de+N` for a single digit.
     pub(crate) fn scientific(&self) -> String {
-        let mut text = String::with_capacity(self.digits.len() + self.exponent.magnitude.len() + 4);
+        self.spelled(self.bare_digits(), &self.exponent.magnitude)
+    }
+
+    /// Spells a number of so many digits and one more that has the same nearest double, if those digits
+    /// and whether there are more decide it.
+    pub(crate) fn scientific_within(&self, digits_max: usize) -> String {
+        let digits = self.digits.len() - usize::from(self.digits.contains('.'));
+        // Invariant of `digits`: the last of those that are left out is not 0.
+        let more = (digits > digits_max).then_some('1');
+        // Beyond any double is as good as far beyond.
+        let magnitude = match self.exponent.magnitude.as_slice() {
+            magnitude if magnitude.len() > 5 => b"99999",
+            magnitude => magnitude,
+        };
+        self.spelled(self.bare_digits().take(digits_max).chain(more), magnitude)
+    }
+
+    fn spelled(&self, mut digits: impl Iterator<Item = char>, magnitude: &[u8]) -> String {
+        let room = digits.size_hint().1.unwrap_or_default();
+        let mut text = String::with_capacity(room + magnitude.len() + 4);
         if self.negative {
             text.push('-');
         }
-        let mut digits = self.bare_digits();
         text.push(digits.next().unwrap_or('0'));
         let mut rest = digits.peekable();
         if rest.peek().is_some() {
@@ -46,8 +72,7 @@ impl<'a> Decimal<'a> {
         }
         text.push('e');
         text.push(if self.exponent.negative { '-' } else { '+' });
-        let magnitude = self.exponent.magnitude.iter();
-        text.extend(magnitude.copied().map(char::from));
+        text.extend(magnitude.iter().copied().map(char::from));
         text
     }
 }

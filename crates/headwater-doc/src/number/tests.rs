@@ -100,6 +100,47 @@ fn a_long_mantissa_cannot_make_up_for_a_misread_exponent() {
     assert_eq!(number(&format!("0.{zeros}e700001")), number("0"));
 }
 
+/// What is converted is bounded, and the rest is looked through.
+#[test]
+fn a_text_of_megabytes_is_converted_by_some_of_its_digits() {
+    let many = |digit: &str| digit.repeat(2_000_000);
+    for (text, double) in [
+        (format!("0.{}1", many("0")), None),
+        (many("9"), None),
+        (format!("{}.5", many("9")), None),
+        (format!("1e{}", many("9")), None),
+        (format!("-1e-{}", many("9")), None),
+        (format!("0.{}", many("3")), Some(1.0 / 3.0)),
+        (format!("{}e-2000000", many("9")), Some(1.0)),
+        (format!("0.{}25e2000000", many("0")), Some(0.25)),
+        (format!("-0.{}e{}", many("0"), many("9")), Some(-0.0)),
+        (format!("1.5e-{}", many("0")), Some(1.5)),
+    ] {
+        let (number, steps) = work::counted(|| Number::parse(&text));
+        assert!(steps <= 1_000, "{steps} bytes converted");
+        let bytes = text.len();
+        match double {
+            Some(double) => assert!(number.unwrap().identical(&double.try_into().unwrap())),
+            None => assert_eq!(number.unwrap_err(), NumberError::TooLong { bytes }),
+        }
+    }
+}
+
+#[test]
+fn the_last_of_thousands_of_digits_decides_between_two_doubles() {
+    // Midway between 1 and the next double, of which 1 is the even one.
+    let midway = "1.00000000000000011102230246251565404236316680908203125";
+    let zeros = "0".repeat(5_000);
+    let next = 1.0 + f64::EPSILON;
+    for (text, double) in [
+        (format!("{midway}{zeros}"), 1.0),
+        (format!("{midway}{zeros}1"), next),
+        (format!("{midway}{zeros}1{zeros}"), next),
+    ] {
+        assert_eq!(number(&text).as_f64(), Some(double));
+    }
+}
+
 /// Each row is one value; no two rows are equal. So equality is transitive over the list.
 #[test]
 fn numbers_are_equal_if_and_only_if_their_values_are() {
@@ -309,6 +350,14 @@ proptest! {
             let form = canonical(&before);
             prop_assert_eq!(canonical(&number(&form)), form);
         }
+    }
+
+    #[test]
+    fn a_long_text_gives_the_double_that_the_standard_parser_finds(
+        whole in r"(0|[1-9][0-9]{0,900})", fraction in "0{0,400}[0-9]{700,1600}", exponent in -500..500,
+    ) {
+        let text = format!("{whole}.{fraction}e{exponent}");
+        prop_assert_eq!(nearest_double(&text), text.parse().ok(), "{}", text);
     }
 
     #[test]

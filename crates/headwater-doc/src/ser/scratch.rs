@@ -87,7 +87,7 @@ impl<'o> Scratch<'o> {
             let after = value.measure();
             if let Some(child) = tree.child_mut(slot, &mut copied) {
                 let before = mem::replace(child, value).measure();
-                tree.shift(before, after);
+                tree.shift_child(slot, before, after);
             }
         }
         tree

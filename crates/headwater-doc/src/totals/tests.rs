@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     Extensions, Limits, Patch,
     value::{Repr, Value},
+    work,
 };
 
 /// Heap bytes by a walk.
@@ -111,4 +112,43 @@ fn sums_that_pass_the_maximum_stay_there() {
     totals.remove(half, 0);
     totals.remove(half, 0);
     assert_eq!(totals.measure(32).heap, u32::MAX);
+}
+
+/// A copy costs nothing, so that what is done to it must not cost its size: a patch of some kilobytes
+/// could keep a core busy for minutes.
+#[test]
+fn what_is_cut_out_of_a_copy_is_counted_without_looking_at_it() {
+    let number = |at: usize| Value::from(vec![Value::from(at)]);
+    let long = Value::from("ab\"d".repeat(250_000));
+    let list: Value = (0..500_000).map(number).collect();
+    for (value, len, insert) in [(list, 500_000, "[7]"), (long, 1_000_000, "\"x\"")] {
+        let whole = (value.written_bytes(), value.nodes(), value.heap_bytes());
+        let mut document: Value = [("s", value)].into_iter().collect();
+        let pair = |index: usize, remove: usize| {
+            format!(
+                r#"{{"op":"copy","from":"/s","path":"/t"}},
+                {{"op":"splice","path":"/t","index":{index},"remove":{remove},"insert":{insert}}}"#
+            )
+        };
+        for (index, remove) in [(0, len), (1, len - 2), (len / 3, len / 2), (len, 0)] {
+            let text = format!("[{}]", vec![pair(index, remove); 20].join(","));
+            let patch = Patch::parse(text.as_bytes(), &Limits::NONE, Extensions::ALL).unwrap();
+            let (applied, steps) = work::counted(|| patch.apply(&mut document, &Limits::NONE));
+            assert!(steps <= 20 * 8_000, "{steps} steps");
+            let t = document.as_object().and_then(|object| object.get("t"));
+            assert_eq!(t.map(Value::heap_bytes), t.map(walked));
+            let text = t.map(ToString::to_string).unwrap();
+            assert_eq!(t.map(Value::written_bytes), Some(text.len() as u64));
+            applied
+                .unwrap()
+                .inverse
+                .apply(&mut document, &Limits::NONE)
+                .unwrap();
+            let s = document
+                .as_object()
+                .and_then(|object| object.get("s"))
+                .unwrap();
+            assert_eq!((s.written_bytes(), s.nodes(), s.heap_bytes()), whole);
+        }
+    }
 }

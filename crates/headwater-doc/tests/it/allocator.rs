@@ -26,11 +26,22 @@ pub(crate) fn requested_by<T>(make: impl FnOnce() -> T) -> (T, isize) {
     (made, HELD.get() - before)
 }
 
+/// What `make` returns, and how many more bytes were held at most while it ran than before.
+pub(crate) fn peak_of<T>(make: impl FnOnce() -> T) -> (T, isize) {
+    let before = HELD.get();
+    PEAK.set(before);
+    let made = make();
+    (made, PEAK.get() - before)
+}
+
 thread_local! {
     /// Bytes that this thread requested, without those that it gave back. A constant without a
     /// destructor, so that using it neither allocates nor fails while a thread ends, and costs an
     /// addition, not an atomic one, in what is measured.
     static HELD: Cell<isize> = const { Cell::new(0) };
+
+    /// Most of them since it was set.
+    static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
 // SAFETY: every call is handed on to the system's allocator as it came. The counting touches a cell of
@@ -64,5 +75,7 @@ unsafe impl GlobalAlloc for Counting {
 
 fn count(requested: usize, given_back: usize) {
     let more = requested.wrapping_sub(given_back).cast_signed();
-    HELD.set(HELD.get().wrapping_add(more));
+    let held = HELD.get().wrapping_add(more);
+    HELD.set(held);
+    PEAK.set(PEAK.get().max(held));
 }

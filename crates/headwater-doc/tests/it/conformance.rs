@@ -203,31 +203,86 @@ fn pointers_of_rfc_6901_section_5_resolve() {
     assert!(cases.len() >= 12);
 }
 
-#[test]
-fn json_schema_pointers_are_valid_or_not() {
-    let Some(text) = data::file("json-pointer/json-schema-test-suite/json-pointer.json") else {
-        return;
-    };
-    let suite = read(&text);
-    let (mut cases, mut pointers) = (0, 0);
+/// The data of the cases of a file of the JSON Schema test suite, with whether they are valid.
+fn format_cases(name: &str) -> Option<Vec<(Value, bool)>> {
+    let suite = read(&data::file(name)?);
+    let mut cases = Vec::new();
     for group in suite.as_array().unwrap().iter() {
         let tests = group.as_object().and_then(|group| group.get("tests"));
         for test in tests.and_then(Value::as_array).unwrap().iter() {
             let test = test.as_object().unwrap();
             let valid = test.get("valid").and_then(Value::as_bool).unwrap();
-            cases += 1;
-            // The format says nothing about what is no string.
-            let Some(text) = test.get("data").and_then(Value::as_str) else {
-                assert!(valid);
-                continue;
-            };
-            pointers += 1;
-            assert_eq!(Pointer::parse(&text).is_ok(), valid, "{text:?}");
+            cases.push((test.get("data").unwrap().clone(), valid));
         }
     }
-    println!("{cases} cases, {pointers} of them strings");
-    assert!(cases >= 40);
+    Some(cases)
 }
+
+#[test]
+fn json_schema_pointers_are_valid_or_not() {
+    let Some(cases) = format_cases("json-pointer/json-schema-test-suite/json-pointer.json") else {
+        return;
+    };
+    for (data, valid) in &cases {
+        // The format says nothing about what is no string.
+        let is_pointer = data
+            .as_str()
+            .is_none_or(|text| Pointer::parse(&text).is_ok());
+        assert_eq!(is_pointer, *valid, "{data}");
+    }
+    assert_eq!(cases.len(), 40);
+}
+
+/// Relative JSON Pointers are another format (draft-bhutton-relative-json-pointer), which starts with a
+/// number of levels to go up; this crate has none of it. So whether these cases are valid there does not
+/// apply here: what does is what RFC 6901 section 3 says of each text, that it is empty or starts with a
+/// slash.
+#[test]
+fn relative_json_pointers_are_no_pointers() {
+    let Some(cases) =
+        format_cases("json-pointer/json-schema-test-suite/relative-json-pointer.json")
+    else {
+        return;
+    };
+    let mut texts: Vec<_> = cases.iter().filter_map(|(data, _)| data.as_str()).collect();
+    texts.sort_unstable();
+    let mut ruled = RELATIVE;
+    ruled.sort_unstable_by_key(|(text, _)| *text);
+    assert_eq!(texts, ruled.map(|(text, _)| text), "a ruling for each text");
+    for (text, expected) in ruled {
+        let found = if Pointer::parse(text).is_ok() {
+            Accepted
+        } else {
+            Refused
+        };
+        assert_eq!(found, expected, "{text:?}");
+    }
+    // The other six are no strings.
+    assert_eq!((cases.len(), texts.len()), (25, 19));
+}
+
+/// What RFC 6901 says of the texts of the suite of relative pointers.
+const RELATIVE: [(&str, Expected); 19] = [
+    ("", Accepted),
+    ("/foo/bar", Accepted),
+    ("0#", Refused),
+    ("0##", Refused),
+    ("0//", Refused),
+    ("0/foo/bar", Refused),
+    ("0/foo/bar~", Refused),
+    ("0/~2", Refused),
+    ("01#", Refused),
+    ("01/a", Refused),
+    ("1", Refused),
+    ("1\n", Refused),
+    ("1#/foo/bar", Refused),
+    ("100", Refused),
+    ("120/foo/bar", Refused),
+    ("2/0/baz/1/zip", Refused),
+    ("+1/foo/bar", Refused),
+    ("-1/foo/bar", Refused),
+    ("\u{661}/foo", Refused),
+];
 
 #[test]
 fn rfc_8785_vectors_are_written_byte_for_byte() {

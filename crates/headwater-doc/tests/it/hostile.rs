@@ -5,6 +5,8 @@ use headwater_doc::{
     ParseReason, Patch, PatchError, Pointer, PointerError, Reason, Value, View, diff,
 };
 
+use crate::allocator::peak_of;
+
 pub(crate) fn value(text: &str) -> Value {
     text.parse()
         .unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -59,6 +61,43 @@ fn a_number_of_1_025_bytes_is_refused_with_its_length() {
     assert_eq!(value(&digits(1_024)).to_string(), digits(1_024));
     let reason = ParseReason::NumberTooLong { bytes: 1_025 };
     assert_eq!(parse_error(&format!("[1,{}]", digits(1_025))), (3, reason));
+}
+
+#[test]
+fn a_number_of_megabytes_is_refused_with_its_length_and_takes_no_memory() {
+    let digits = |digit: &str| digit.repeat(4 << 20);
+    for text in [
+        digits("9"),
+        format!("0.{}1", digits("0")),
+        format!("-{}.5e7", digits("9")),
+        format!("1e-{}", digits("9")),
+    ] {
+        let (error, peak) = peak_of(|| parse_error(&text));
+        let bytes = text.len();
+        assert_eq!(error, (0, ParseReason::NumberTooLong { bytes }));
+        // An exponent is copied, to be shifted by the place of the point.
+        assert!(peak <= bytes.cast_signed() + 4_096, "{peak} bytes");
+    }
+}
+
+#[test]
+fn a_test_against_a_large_value_takes_no_memory() {
+    let text = format!(
+        r#"{{"list":[{}0],"text":"{}"}}"#,
+        "1,".repeat(500_000),
+        "é".repeat(500_000)
+    );
+    let mut document = value(&text);
+    let other = text.replace(",0]", ",1]");
+    for (whole, holds) in [(&text, true), (&other, false)] {
+        let test = patch(&format!(r#"[{{"op":"test","path":"","value":{whole}}}]"#));
+        let (tested, peak) = peak_of(|| test.apply(&mut document, &Limits::default()));
+        assert_eq!(tested.is_ok(), holds);
+        assert!(peak <= 16 << 10, "{peak} bytes");
+    }
+    let test = patch(r#"[{"op":"test","path":"/list","value":[1,1]}]"#);
+    let error = test.apply(&mut document, &Limits::default()).unwrap_err();
+    assert_eq!(error.reason, Reason::TestFailed);
 }
 
 #[test]

@@ -538,6 +538,27 @@ proptest! {
         prop_assert_eq!(plain.is_ok(), patch.extensions() == Extensions::NONE);
     }
 
+    /// Under limits that leave little room, so that some batches are refused by them.
+    #[test]
+    fn what_a_patch_was_allowed_to_make_is_read_back_under_the_same_limits(
+        (document, batches) in history(),
+        room in 0_u64..400,
+    ) {
+        let mut value = document.value();
+        for intents in batches {
+            let patch = patch(&Model::of(&value), &intents);
+            let limits = Limits {
+                depth: value.height() + u32::from(room > 100),
+                bytes: value.written_bytes() + room,
+                nodes: value.nodes() + room / 8,
+            };
+            let _refused = patch.apply(&mut value, &limits);
+            let text = value.to_string();
+            let read = Value::parse(text.as_bytes(), &limits);
+            prop_assert!(read.is_ok_and(|read| read.identical(&value)), "{}", text);
+        }
+    }
+
     #[test]
     fn what_is_written_is_read_back_identical(document in document()) {
         let value = document.value();

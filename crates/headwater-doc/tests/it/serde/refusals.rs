@@ -481,3 +481,19 @@ fn a_document_that_is_no_longer_deep_is_read() {
     assert_eq!(from_value::<Vec<u8>>(&document).unwrap(), [1]);
     assert_eq!(to_value(&document).unwrap(), document);
 }
+
+#[test]
+fn a_number_that_serde_has_no_word_for_is_refused_inside_a_value_too() {
+    let long = "9".repeat(40);
+    for text in ["1e400", "1e-400", &long] {
+        let document: Value = format!("[{text}]").parse().unwrap();
+        let error = to_value(&document).unwrap_err();
+        assert!(error.to_string().contains("128 bits"), "{error}");
+        let error = from_value::<Value>(&document).unwrap_err();
+        assert!(error.to_string().contains(text), "{error}");
+        assert!(from_value::<Vec<IgnoredAny>>(&document).is_ok());
+    }
+    let widest: Value = format!("[{},{}]", u128::MAX, i128::MIN).parse().unwrap();
+    assert!(to_value(&widest).unwrap().identical(&widest));
+    assert!(from_value::<Value>(&widest).unwrap().identical(&widest));
+}

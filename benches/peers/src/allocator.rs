@@ -1,4 +1,4 @@
-//! Counts the bytes that are requested of the system's allocator.
+//! Counts the bytes that are requested of the allocator.
 //!
 //! What the allocator adds to each request is not counted: it is the same for all, and depends on the
 //! allocator more than on who asks.
@@ -8,13 +8,26 @@
     reason = "the requests can be seen only by an allocator, and implementing one is unsafe"
 )]
 
+#[cfg(not(feature = "mimalloc"))]
+use std::alloc::System as Inner;
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
+    alloc::{GlobalAlloc, Layout},
     cell::Cell,
 };
 
-/// The system's allocator; what it is asked for is counted by thread.
+#[cfg(feature = "mimalloc")]
+use mimalloc::MiMalloc as Inner;
+
+/// The system's allocator, or mimalloc with the feature of that name; what it is asked for is counted
+/// by thread.
 pub(crate) struct Counting;
+
+/// The allocator that is asked, by its name as a package.
+pub(crate) const NAME: &str = if cfg!(feature = "mimalloc") {
+    "mimalloc"
+} else {
+    "system"
+};
 
 /// What `make` returns, and how many more bytes are held after it than before.
 pub(crate) fn requested_by<T>(make: impl FnOnce() -> T) -> (T, isize) {
@@ -30,32 +43,32 @@ thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
 }
 
-// SAFETY: every call is handed on to the system's allocator as it came. The counting touches a cell of
+// SAFETY: every call is handed on to the allocator below as it came. The counting touches a cell of
 // the thread and neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);
         // SAFETY: the caller keeps the promises of `alloc`, which are the same there.
-        unsafe { System.alloc(layout) }
+        unsafe { Inner.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);
         // SAFETY: the caller keeps the promises of `alloc_zeroed`, which are the same there.
-        unsafe { System.alloc_zeroed(layout) }
+        unsafe { Inner.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(0, layout.size());
-        // SAFETY: the caller has the pointer, with this layout, from here, so from the system.
-        unsafe { System.dealloc(pointer, layout) }
+        // SAFETY: the caller has the pointer, with this layout, from here, so from the one below.
+        unsafe { Inner.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
         count(bytes, layout.size());
-        // SAFETY: the caller has the pointer, with this layout, from here, so from the system; and
-        // keeps the promise about the new size, which is the same there.
-        unsafe { System.realloc(pointer, layout, bytes) }
+        // SAFETY: the caller has the pointer, with this layout, from here, so from the one
+        // below; and keeps the promise about the new size, which is the same there.
+        unsafe { Inner.realloc(pointer, layout, bytes) }
     }
 }
 

@@ -71,6 +71,30 @@ pub(crate) fn json_patch(patch: &Patch) -> json_patch::Patch {
     serde_json::from_str(&patch.to_string()).expect("a patch of RFC 6902")
 }
 
+/// Indexes by chance, the same for all contestants.
+#[derive(Debug)]
+pub(crate) struct RandomOrder {
+    rng: fastrand::Rng,
+    len: usize,
+    pub(crate) latest: usize,
+}
+
+impl RandomOrder {
+    /// Of indexes below `len`.
+    pub(crate) fn of(len: usize) -> Self {
+        Self {
+            rng: fastrand::Rng::with_seed(1),
+            len,
+            latest: 0,
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> usize {
+        self.latest = self.rng.usize(0..self.len);
+        self.latest
+    }
+}
+
 /// A file or folder of the test data, which is no part of the project; `None` where it is absent.
 pub(crate) fn data(name: &str) -> Option<PathBuf> {
     let root = env::var_os("HEADWATER_TEST_DATA").map_or_else(

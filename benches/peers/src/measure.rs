@@ -24,6 +24,20 @@ impl Effort {
         rounds: 1,
         round: Duration::ZERO,
     };
+
+    /// Fewer rounds, for work that takes seconds each time.
+    #[cfg(feature = "crdts")]
+    pub(crate) fn in_rounds(self, rounds_max: usize) -> Self {
+        Self {
+            rounds: self.rounds.min(rounds_max),
+            ..self
+        }
+    }
+
+    #[cfg(feature = "crdts")]
+    pub(crate) const fn is_quick(self) -> bool {
+        self.round.is_zero()
+    }
 }
 
 /// One piece of work, done by several contestants. The first is ours.
@@ -32,8 +46,9 @@ pub(crate) struct Contest<'a> {
     contestants: Vec<(&'static str, Run<'a>)>,
 }
 
-/// Does the work so many times, and asserts that it was done.
-type Run<'a> = Box<dyn FnMut(u64) + 'a>;
+/// Does the work so many times, and asserts that it was done. Returns how much of the time counts, or
+/// `None` for all of it.
+type Run<'a> = Box<dyn FnMut(u64) -> Option<Duration> + 'a>;
 
 impl<'a> Contest<'a> {
     pub(crate) fn new(work: impl Into<String>) -> Self {
@@ -43,8 +58,24 @@ impl<'a> Contest<'a> {
         }
     }
 
-    pub(crate) fn by(mut self, name: &'static str, run: impl FnMut(u64) + 'a) -> Self {
-        self.contestants.push((name, Box::new(run)));
+    pub(crate) fn by(mut self, name: &'static str, mut run: impl FnMut(u64) + 'a) -> Self {
+        let whole = move |count| {
+            run(count);
+            None
+        };
+        self.contestants.push((name, Box::new(whole)));
+        self
+    }
+
+    /// One who takes the time by itself, because a part of what it does belongs to another row. It is
+    /// to read the clock seldom: that is a system call.
+    pub(crate) fn by_part(
+        mut self,
+        name: &'static str,
+        mut run: impl FnMut(u64) -> Duration + 'a,
+    ) -> Self {
+        self.contestants
+            .push((name, Box::new(move |count| Some(run(count)))));
         self
     }
 
@@ -52,16 +83,17 @@ impl<'a> Contest<'a> {
     /// machine for a while disturbs all of them. In CPU time of this thread: what else runs on the
     /// machine does not count.
     pub(crate) fn held(mut self, effort: Effort) -> Row {
-        let counts: Vec<u64> = self
+        let (counts, mut samples): (Vec<u64>, Vec<Vec<f64>>) = self
             .contestants
             .iter_mut()
-            .map(|(_, run)| count_for(effort.round, run))
-            .collect();
-        let mut samples = vec![Vec::with_capacity(effort.rounds); counts.len()];
-        for _ in 0..effort.rounds {
+            .map(|(_, run)| calibrated(effort.round, run))
+            .unzip();
+        for round in 0..effort.rounds {
             let turns = self.contestants.iter_mut().zip(&counts).zip(&mut samples);
             for (((_, run), &count), samples) in turns {
-                samples.push(time(run, count).as_secs_f64() * 1e9 / as_f64(count));
+                if samples.len() == round {
+                    samples.push(time(run, count).sample(count));
+                }
             }
         }
         let names = self.contestants.iter().map(|(name, _)| *name);
@@ -127,6 +159,23 @@ impl Row {
         self
     }
 
+    /// The same, where the work is `count` things, as the cost of one.
+    pub(crate) fn each_of(mut self, count: usize) -> Self {
+        let count = as_f64(count as u64);
+        for figure in &mut self.figures {
+            figure.median /= count;
+            figure.min /= count;
+            figure.max /= count;
+        }
+        self
+    }
+
+    /// Adds a figure that was not measured with the others.
+    pub(crate) fn beside(mut self, figure: Figure) -> Self {
+        self.figures.push(figure);
+        self
+    }
+
     /// How many times as much this row costs as another of the same contestants, by the medians.
     pub(crate) fn over(&self, other: &Self, work: impl Into<String>) -> Self {
         let figures = self.figures.iter().zip(&other.figures);
@@ -144,10 +193,7 @@ impl Row {
     /// How many times as good ours is as a rival's: below 1, we lose.
     pub(crate) fn ratio(&self, rival: &Figure) -> f64 {
         let ours = self.figures.first().map_or(f64::NAN, |ours| ours.median);
-        match self.unit {
-            Unit::Nanoseconds | Unit::Times => rival.median / ours,
-            Unit::PerSecond => ours / rival.median,
-        }
+        self.unit.ratio(ours, rival.median)
     }
 }
 
@@ -158,8 +204,20 @@ pub(crate) enum Unit {
     Nanoseconds,
     /// Pieces of work in a second of CPU time.
     PerSecond,
+    /// Memory, or the length of a message.
+    Bytes,
     /// A multiple of what the work's name says.
     Times,
+}
+
+impl Unit {
+    /// How many times as good one figure is as another.
+    pub(crate) fn ratio(self, ours: f64, rival: f64) -> f64 {
+        match self {
+            Self::Nanoseconds | Self::Bytes | Self::Times => rival / ours,
+            Self::PerSecond => ours / rival,
+        }
+    }
 }
 
 /// What a piece of work costs one contestant.
@@ -169,6 +227,8 @@ pub(crate) struct Figure {
     pub(crate) median: f64,
     pub(crate) min: f64,
     pub(crate) max: f64,
+    /// Whether it is from another run, and not of this program.
+    pub(crate) recorded: bool,
 }
 
 impl Figure {
@@ -180,15 +240,33 @@ impl Figure {
             median: at(samples.len() / 2),
             min: at(0),
             max: at(samples.len().saturating_sub(1)),
+            recorded: false,
+        }
+    }
+
+    /// A row may have more than one of ours.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.contestant.starts_with("headwater")
+    }
+
+    pub(crate) fn recorded(contestant: &'static str, median: f64) -> Self {
+        Self {
+            recorded: true,
+            ..Self::of(contestant, vec![median])
         }
     }
 }
 
-/// How many repetitions fill a round, as the first of them that take an eighth of one show.
-fn count_for(round: Duration, run: &mut Run<'_>) -> u64 {
+/// How many repetitions fill a round, as the first of them that take an eighth of one show. Where one
+/// takes a whole round, it is the first sample.
+fn calibrated(round: Duration, run: &mut Run<'_>) -> (u64, Vec<f64>) {
     let mut count = 1;
     loop {
-        let took = time(run, count).max(Duration::from_nanos(1));
+        let time = time(run, count);
+        if count == 1 && time.whole >= round {
+            return (1, vec![time.sample(1)]);
+        }
+        let took = time.whole.max(Duration::from_nanos(1));
         if took * 8 >= round {
             let rounds = round.as_secs_f64() / took.as_secs_f64();
             #[expect(
@@ -196,20 +274,37 @@ fn count_for(round: Duration, run: &mut Run<'_>) -> u64 {
                 clippy::cast_sign_loss,
                 reason = "positive and not near 2^64, or else a round would not end"
             )]
-            return ((as_f64(count) * rounds) as u64).max(1);
+            return (((as_f64(count) * rounds) as u64).max(1), Vec::new());
         }
         count *= 4;
     }
 }
 
-fn time(run: &mut Run<'_>, count: u64) -> Duration {
+fn time(run: &mut Run<'_>, count: u64) -> Time {
     let start = ThreadTime::now();
-    run(count);
-    start.elapsed()
+    let part = run(count);
+    Time {
+        whole: start.elapsed(),
+        part,
+    }
+}
+
+/// What so many repetitions took.
+struct Time {
+    whole: Duration,
+    /// What of it counts, if that is less.
+    part: Option<Duration>,
+}
+
+impl Time {
+    /// Nanoseconds for one repetition.
+    fn sample(&self, count: u64) -> f64 {
+        self.part.unwrap_or(self.whole).as_secs_f64() * 1e9 / as_f64(count)
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and a figure")]
-const fn as_f64(count: u64) -> f64 {
+pub(crate) const fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
@@ -240,14 +335,44 @@ mod tests {
     }
 
     #[test]
-    fn every_contestant_does_the_work_and_quick_does_it_once_to_calibrate_and_once_to_measure() {
+    fn every_contestant_does_the_work_and_quick_does_it_once() {
         let (mut ours, mut theirs) = (0, 0);
         let row = Contest::new("counting")
             .by("ours", |count| ours += count)
             .by("theirs", |count| theirs += count)
             .held(Effort::QUICK);
         assert_eq!(row.figures.len(), 2);
-        assert_eq!((ours, theirs), (2, 2));
+        assert_eq!((ours, theirs), (1, 1));
+    }
+
+    #[test]
+    fn what_is_no_part_of_the_work_does_not_count() {
+        let row = Contest::new("waiting")
+            .by_part("ours", |count| Duration::from_nanos(50 * count))
+            .held(Effort::QUICK)
+            .each_of(10);
+        let median = row.figures.first().map(|figure| figure.median);
+        assert!((median.unwrap() - 5.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn long_work_is_done_once_a_round_and_short_work_until_a_round_is_full() {
+        let effort = Effort {
+            rounds: 3,
+            round: Duration::from_millis(2),
+        };
+        let (mut long, mut short) = (0, 0);
+        let row = Contest::new("waiting")
+            .by("long", |count| {
+                long += count;
+                let start = ThreadTime::now();
+                while start.elapsed() < effort.round {}
+            })
+            .by("short", |count| repeat(count, || short += 1))
+            .held(effort);
+        assert_eq!(row.figures.len(), 2);
+        assert_eq!(long, 3);
+        assert!(short > 1_000, "{short}");
     }
 
     #[test]

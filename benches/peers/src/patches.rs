@@ -9,17 +9,13 @@ use crate::{
 };
 
 /// Numbers that no document has where they are put, and of the same length.
-const NUMBERS: [u64; 2] = [1_000_001, 1_000_002];
+pub(crate) const NUMBERS: [u64; 2] = [1_000_001, 1_000_002];
 
 /// One scalar takes another's place, in a document that nobody else holds.
 pub(crate) fn replacements(effort: Effort) -> Vec<Row> {
     let row = |document: &Document| {
         let ours = NUMBERS.map(|number| (number, replace(&document.path, number)));
-        let theirs = ours
-            .each_ref()
-            .map(|(number, patch)| (*number, json_patch(patch)));
         let (mut value, mut turns) = (document.ours(), Turns::new(ours));
-        let (mut their_value, mut their_turns) = (document.serde_json(), Turns::new(theirs));
         let path = &document.path;
         Contest::new(format!("replace at depth 3, parsed, {}", document.name))
             .by("headwater", move |count| {
@@ -32,20 +28,27 @@ pub(crate) fn replacements(effort: Effort) -> Vec<Row> {
                 });
                 assert_eq!(number_at(&value, path), Some(turns.latest().0));
             })
-            .by("json-patch", move |count| {
-                repeat(count, || {
-                    let (_, patch) = their_turns.next();
-                    json_patch::patch(&mut their_value, patch).expect("the path is there");
-                });
-                let number = their_number_at(&their_value, path);
-                assert_eq!(number, Some(their_turns.latest().0));
-            })
+            .by("json-patch", json_patch_on(document))
             .held(effort)
     };
     [Document::of_1kb(), Document::of_10mb()]
         .iter()
         .map(row)
         .collect()
+}
+
+/// The same by json-patch, on a document of its own.
+pub(crate) fn json_patch_on(document: &Document) -> impl FnMut(u64) + use<> {
+    let patches = NUMBERS.map(|number| (number, json_patch(&replace(&document.path, number))));
+    let (mut value, mut turns) = (document.serde_json(), Turns::new(patches));
+    let path = document.path.clone();
+    move |count| {
+        repeat(count, || {
+            let (_, patch) = turns.next();
+            json_patch::patch(&mut value, patch).expect("the path is there");
+        });
+        assert_eq!(their_number_at(&value, &path), Some(turns.latest().0));
+    }
 }
 
 /// Ten replacements; nine and a test that fails; and how much more the latter cost.
@@ -128,7 +131,6 @@ pub(crate) fn from_text(effort: Effort) -> Vec<Row> {
     let document = Document::of_1kb();
     let texts = NUMBERS.map(|number| (number, replace(&document.path, number).to_string()));
     let (mut value, mut turns) = (document.ours(), Turns::new(texts));
-    let (mut their_value, mut their_turns) = (document.serde_json(), turns.clone());
     let path = &document.path;
     let row = Contest::new(format!(
         "patch text to applied, one operation, {}",
@@ -144,18 +146,25 @@ pub(crate) fn from_text(effort: Effort) -> Vec<Row> {
         });
         assert_eq!(number_at(&value, path), Some(turns.latest().0));
     })
-    .by("serde_json, json-patch", move |count| {
-        repeat(count, || {
-            let (_, text) = their_turns.next();
-            let patch: json_patch::Patch = serde_json::from_str(text).expect("a patch");
-            json_patch::patch(&mut their_value, &patch).expect("the path is there");
-            patch
-        });
-        let number = their_number_at(&their_value, path);
-        assert_eq!(number, Some(their_turns.latest().0));
-    })
+    .by("serde_json, json-patch", json_patch_from_text(&document))
     .held(effort);
     vec![row]
+}
+
+/// The same by serde_json and json-patch, on a document of its own.
+pub(crate) fn json_patch_from_text(document: &Document) -> impl FnMut(u64) + use<> {
+    let texts = NUMBERS.map(|number| (number, replace(&document.path, number).to_string()));
+    let (mut value, mut turns) = (document.serde_json(), Turns::new(texts));
+    let path = document.path.clone();
+    move |count| {
+        repeat(count, || {
+            let (_, text) = turns.next();
+            let patch: json_patch::Patch = serde_json::from_str(text).expect("a patch");
+            json_patch::patch(&mut value, &patch).expect("the path is there");
+            patch
+        });
+        assert_eq!(their_number_at(&value, &path), Some(turns.latest().0));
+    }
 }
 
 fn replacements_of_ten(number: u64) -> Vec<Operation> {

@@ -16,13 +16,9 @@ use crate::{
 ///
 /// What reading the file reports.
 pub(crate) fn edits(effort: Effort) -> io::Result<Vec<Row>> {
-    let Some(path) = data("traces/text/sequential/automerge-paper.json.gz") else {
+    let Some(Recording { edits, end }) = Recording::read()? else {
         return Ok(Vec::new());
     };
-    let recording: Json = serde_json::from_reader(MultiGzDecoder::new(File::open(path)?))?;
-    let edits = Edit::all_of(&recording).expect("a recording");
-    let end = recording.get("endContent").and_then(Json::as_str);
-    let end = end.expect("a recording");
     let patches: Vec<Patch> = edits.iter().map(Edit::to_patch).collect();
     let limits = Limits::default();
     let row = Contest::new("recorded text, splices")
@@ -34,7 +30,7 @@ pub(crate) fn edits(effort: Effort) -> io::Result<Vec<Row>> {
                     let applied = applied.expect("within the text");
                     assert_eq!(applied.touched.len(), 1);
                 }
-                assert_eq!(document.as_str().as_deref(), Some(end));
+                assert_eq!(document.as_str().as_deref(), Some(end.as_str()));
                 document
             });
         })
@@ -53,9 +49,47 @@ pub(crate) fn edits(effort: Effort) -> io::Result<Vec<Row>> {
     Ok(vec![row])
 }
 
-struct Edit {
-    range: Range<usize>,
-    insert: String,
+/// All edits of a session, and the text that they lead to.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) end: String,
+}
+
+impl Recording {
+    /// `None` where the data is absent.
+    ///
+    /// # Errors
+    ///
+    /// What reading the file reports.
+    pub(crate) fn read() -> io::Result<Option<Self>> {
+        let Some(path) = data("traces/text/sequential/automerge-paper.json.gz") else {
+            return Ok(None);
+        };
+        let recording: Json = serde_json::from_reader(MultiGzDecoder::new(File::open(path)?))?;
+        let end = recording.get("endContent").and_then(Json::as_str);
+        Ok(Some(Self {
+            edits: Edit::all_of(&recording).expect("a recording"),
+            end: end.expect("a recording").to_owned(),
+        }))
+    }
+
+    /// Its first edits, and what they lead to.
+    #[cfg(feature = "crdts")]
+    pub(crate) fn first(mut self, edits_max: usize) -> Self {
+        self.edits.truncate(edits_max);
+        self.end.clear();
+        for edit in &self.edits {
+            self.end.replace_range(edit.range.clone(), &edit.insert);
+        }
+        self
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Edit {
+    pub(crate) range: Range<usize>,
+    pub(crate) insert: String,
 }
 
 impl Edit {
@@ -79,7 +113,7 @@ impl Edit {
         })
     }
 
-    fn to_patch(&self) -> Patch {
+    pub(crate) fn to_patch(&self) -> Patch {
         Patch::from(vec![Operation::Splice {
             path: Pointer::root(),
             index: self.range.start,

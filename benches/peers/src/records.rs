@@ -4,7 +4,7 @@ use headwater_benches::{player_experience, replace};
 use headwater_doc::{Limits, Patch, Value};
 
 use crate::{
-    input::Document,
+    input::{Document, RandomOrder},
     measure::{Contest, Effort, Row, repeat},
     persistent::{Imbl, Library, Rpds, Tree},
 };
@@ -32,7 +32,7 @@ fn ours(document: &Document) -> impl FnMut(u64) + use<> {
     let changes: Vec<Arc<Patch>> = (0..RECORDS)
         .map(|record| replace(&player_experience(record), number(record)))
         .collect();
-    let mut records = Records::new();
+    let mut records = RandomOrder::of(RECORDS);
     move |count| {
         let mut held = Value::NULL;
         repeat(count, || {
@@ -60,7 +60,7 @@ fn persistent<L: Library>(root: &serde_json::Value) -> impl FnMut(u64) + use<L> 
             path.segments().map(Box::from).collect()
         })
         .collect();
-    let mut records = Records::new();
+    let mut records = RandomOrder::of(RECORDS);
     move |count| {
         let mut held = Tree::Null;
         repeat(count, || {
@@ -79,24 +79,4 @@ fn persistent<L: Library>(root: &serde_json::Value) -> impl FnMut(u64) + use<L> 
 /// What a record gets: nothing that it had before, so that whether it came can be seen.
 const fn number(record: usize) -> u64 {
     1_000_000 + record as u64
-}
-
-/// Records by chance, the same for all contestants.
-struct Records {
-    rng: fastrand::Rng,
-    latest: usize,
-}
-
-impl Records {
-    fn new() -> Self {
-        Self {
-            rng: fastrand::Rng::with_seed(1),
-            latest: 0,
-        }
-    }
-
-    fn next(&mut self) -> usize {
-        self.latest = self.rng.usize(0..RECORDS);
-        self.latest
-    }
 }

@@ -5,10 +5,11 @@ use crate::{
     array::Array,
     limits::{LimitExceeded, Limits},
     number::Number,
+    object::Names,
     patch::{Operation, Operations, Patch},
     pointer::{Pointer, array_index},
-    totals::Measure,
-    trail::{Steps, Trail},
+    totals::{Measure, Totals},
+    trail::{Before, Headers, Steps, Trail, child},
     value::{Value, View},
 };
 
@@ -452,10 +453,22 @@ impl Applier<'_> {
         let target = self
             .trail
             .descend(self.document, &self.steps, changes, into);
+        let keeps = self.trail.keeps_headers();
+        let (own, names) = if into && keeps {
+            (target.totals(), target.names_to_keep())
+        } else {
+            (None, None)
+        };
         let before = target.measure();
         let result = change(target, &mut self.trail.copied_bytes);
         let after = target.measure();
         if before != after {
+            // None of the sums around the change is larger than the document's.
+            let loses =
+                before.height != after.height || self.document.measure().may_saturate(after);
+            if keeps && (loses || names.is_some()) {
+                self.keep_headers(changes, loses, own, names);
+            }
             let around = self.steps.len();
             let mut container = &mut *self.document;
             for (depth, &step) in self.steps.iter().enumerate() {
@@ -472,6 +485,47 @@ impl Applier<'_> {
         result
     }
 
+    /// Keeps the headers of the container at `steps`, as they were before it was changed, and if those
+    /// around it may lose something, theirs as they still are.
+    #[cold]
+    fn keep_headers(
+        &mut self,
+        changes: usize,
+        loses: bool,
+        own: Option<Totals>,
+        names: Option<Names>,
+    ) {
+        let mut around = Vec::new();
+        if loses {
+            around.reserve_exact(self.steps.len());
+            let mut container = &mut *self.document;
+            for &step in &self.steps {
+                around.extend(container.totals());
+                container = child(container, step, &mut 0);
+            }
+        }
+        let headers = Headers { around, own, names };
+        self.trail.keep_headers(&self.steps, changes, headers);
+    }
+
+    /// Puts headers back; the containers hold again what they held with them.
+    fn restore(&mut self, headers: Headers) {
+        let Headers { around, own, names } = headers;
+        if let Some(totals) = own {
+            self.edit(|container, _| {
+                if let Some(names) = names {
+                    container.restore_names(names, totals.counts_names());
+                }
+                container.restore_totals(totals);
+            });
+        }
+        let mut container = &mut *self.document;
+        for (totals, &step) in around.into_iter().zip(&self.steps) {
+            container.restore_totals(totals);
+            container = child(container, step, &mut 0);
+        }
+    }
+
     /// Notes a change that was made, and refuses it if the document has become too large.
     fn record(&mut self, undo: Operation, touched: Pointer) -> Result<(), Reason> {
         if self.undoing {
@@ -481,9 +535,11 @@ impl Applier<'_> {
         if self.touched.last() != Some(&touched) {
             self.touched.push(touched);
         }
-        // One that is over a limit already may be made smaller.
+        // One that is over a limit already may be made smaller. Of one whose sums have passed the maximum
+        // it cannot be told whether it was.
         let measure = self.document.measure();
-        if measure.bytes <= self.start.bytes && measure.nodes <= self.start.nodes {
+        let smaller = measure.bytes <= self.start.bytes && measure.nodes <= self.start.nodes;
+        if smaller && !measure.is_saturated() {
             return Ok(());
         }
         Ok(self.limits.check_size(self.document)?)
@@ -524,12 +580,15 @@ impl Applier<'_> {
         }
     }
 
-    /// Puts the nodes back that were copied after so many changes. What stands there is equal to them,
-    /// since all later changes are undone.
+    /// Puts back what was kept after so many changes. What stands there is equal to it, since all later
+    /// changes are undone.
     fn put_back(&mut self, changes: usize) {
-        while let Some((steps, value)) = self.trail.pop(changes) {
+        while let Some((steps, before)) = self.trail.pop(changes) {
             self.steps = steps;
-            self.put(value);
+            match before {
+                Before::Value(value) => drop(self.put(value)),
+                Before::Headers(headers) => self.restore(*headers),
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::{fmt, mem, ops::Range, ptr, slice};
+use std::{fmt, iter::FusedIterator, mem, ops::Range, ptr, slice};
 
 use triomphe::Arc;
 
@@ -69,12 +69,14 @@ impl<'a> Array<'a> {
     }
 
     /// The elements in order. O(1) each.
-    pub fn iter(self) -> impl Iterator<Item = &'a Value> + use<'a> {
+    #[must_use]
+    pub fn iter(self) -> Elements<'a> {
         Elements::new(self, 0)
     }
 
     /// The elements in order, from an index on. O(log n) to start.
-    pub fn iter_from(self, index: usize) -> impl Iterator<Item = &'a Value> + use<'a> {
+    #[must_use]
+    pub fn iter_from(self, index: usize) -> Elements<'a> {
         Elements::new(self, index)
     }
 
@@ -140,11 +142,30 @@ impl fmt::Debug for Array<'_> {
     }
 }
 
-/// The elements of an array, a leaf after the other.
-pub(crate) struct Elements<'a> {
+impl<'a> IntoIterator for Array<'a> {
+    type Item = &'a Value;
+    type IntoIter = Elements<'a>;
+
+    fn into_iter(self) -> Elements<'a> {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &Array<'a> {
+    type Item = &'a Value;
+    type IntoIter = Elements<'a>;
+
+    fn into_iter(self) -> Elements<'a> {
+        self.iter()
+    }
+}
+
+/// The elements of an array in order. From the back each takes O(log n).
+#[derive(Clone)]
+pub struct Elements<'a> {
     leaf: slice::Iter<'a, Value>,
-    /// The tree, and the index of the first element behind the leaf.
-    rest: Option<(&'a ArrayTree, usize)>,
+    /// The tree, and the elements behind the leaf.
+    rest: Option<(&'a ArrayTree, Range<usize>)>,
 }
 
 impl<'a> Elements<'a> {
@@ -156,24 +177,62 @@ impl<'a> Elements<'a> {
             },
             Form::Tree(tree) => Self {
                 leaf: [].iter(),
-                rest: Some((tree, from)),
+                rest: Some((tree, from..tree.items.len())),
             },
         }
+    }
+
+    #[cold]
+    fn next_leaf(&mut self) -> Option<()> {
+        let (tree, behind) = self.rest.as_mut()?;
+        let (items, at) = tree.items.chunk_at(behind.start)?;
+        let end = items.0.len().min(at + behind.len());
+        self.leaf = items.0.get(at..end)?.iter();
+        behind.start += end - at;
+        Some(())
     }
 }
 
 impl<'a> Iterator for Elements<'a> {
     type Item = &'a Value;
 
+    #[inline]
     fn next(&mut self) -> Option<&'a Value> {
-        if let Some(value) = self.leaf.next() {
-            return Some(value);
+        match self.leaf.next() {
+            None if self.rest.is_some() => {
+                self.next_leaf()?;
+                self.leaf.next()
+            }
+            next => next,
         }
-        let (tree, index) = self.rest.as_mut()?;
-        let (items, at) = tree.items.chunk_at(*index)?;
-        *index += items.0.len() - at;
-        self.leaf = items.0.get(at..)?.iter();
-        self.leaf.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let behind = self.rest.as_ref().map_or(0, |(_, behind)| behind.len());
+        let len = self.leaf.len() + behind;
+        (len, Some(len))
+    }
+}
+
+impl<'a> DoubleEndedIterator for Elements<'a> {
+    fn next_back(&mut self) -> Option<&'a Value> {
+        if let Some((tree, behind)) = &mut self.rest
+            && let Some(last) = behind.next_back()
+        {
+            let (items, at) = tree.items.chunk_at(last)?;
+            return items.0.get(at);
+        }
+        self.leaf.next_back()
+    }
+}
+
+impl ExactSizeIterator for Elements<'_> {}
+
+impl FusedIterator for Elements<'_> {}
+
+impl fmt::Debug for Elements<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
     }
 }
 
@@ -362,6 +421,17 @@ impl ArrayTree {
         let change = (Totals::of(before), Totals::of(after));
         let (items, at) = self.items.shift_at(index, change, &mut 0)?;
         items.0.get_mut(at)
+    }
+
+    pub(crate) const fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Restores the totals, and sums that have become larger than these.
+    pub(crate) fn restore(&mut self, before: Totals) {
+        self.totals.restore(before);
+        let totals = self.totals;
+        self.items.sum_again(&|sum| sum.exceeds(&totals));
     }
 }
 

@@ -183,6 +183,11 @@ impl<C: Chunk> Chunked<C> {
         self.root.sum()
     }
 
+    /// Finds the sums of nodes anew that are wrong, for which those of all nodes around them are.
+    pub(crate) fn sum_again(&mut self, wrong: &impl Fn(&C::Sum) -> bool) {
+        self.root.sum_again(wrong);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         // Invariant: only the empty sequence has an empty chunk, and its root is a leaf.
         matches!(&self.root, Node::Leaf(chunk) if chunk.len() == 0)

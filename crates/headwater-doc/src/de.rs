@@ -10,7 +10,7 @@ use serde::{
 
 use self::access::{ArrayAccess, ObjectAccess, Variant};
 use crate::{
-    failure::{DEPTH_MAX, Failure, write_failure},
+    failure::{DEPTH_MAX, Failure, NAME_CHARS_MAX, excerpt, write_failure},
     limits::{LimitExceeded, Limits},
     number::{Held, Number},
     pointer::Pointer,
@@ -169,12 +169,12 @@ impl de::Error for DeserializeFailure {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let variant = variant.chars().take(NAME_CHARS_MAX).collect();
+        let variant = excerpt(variant);
         Self::new(DeserializeReason::UnknownVariant { variant, expected })
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        let field = field.chars().take(NAME_CHARS_MAX).collect();
+        let field = excerpt(field);
         Self::new(DeserializeReason::UnknownField { field, expected })
     }
 
@@ -186,10 +186,6 @@ impl de::Error for DeserializeFailure {
         Self::new(DeserializeReason::RepeatedField { field })
     }
 }
-
-/// Characters of a foreign name that an error repeats: enough to know it by, and no more of a document
-/// than a log should hold.
-const NAME_CHARS_MAX: usize = 64;
 
 fn wrong_type(expected: &dyn Expected, found: impl fmt::Display) -> DeserializeFailure {
     Failure::new(DeserializeReason::WrongType {

@@ -167,6 +167,13 @@ impl<'a> Differ<'a> {
             return;
         }
         match (old.view(), new.view()) {
+            (View::Array(_), View::Array(_)) | (View::Object(_), View::Object(_))
+                if self.at_deepest_path() =>
+            {
+                if !old.identical(new) {
+                    self.replace(old, new);
+                }
+            }
             (View::Array(olds), View::Array(news)) => {
                 self.copied_bytes += old.own_bytes();
                 self.arrays(olds, news);
@@ -440,6 +447,14 @@ impl<'a> Differ<'a> {
             Step::Member(name) => push_escaped(&mut self.path, name),
             Step::Element(index) => push_index(&mut self.path, index),
         }
+    }
+
+    /// Whether no path can lead into what is compared, so that it has to be replaced as a whole.
+    fn at_deepest_path(&self) -> bool {
+        let segments_max = Pointer::SEGMENTS_MAX;
+        // Each segment takes a byte or more.
+        self.path.len() >= segments_max
+            && self.path.bytes().filter(|&byte| byte == b'/').count() >= segments_max
     }
 
     /// The path of what is compared.

@@ -9,6 +9,15 @@ pub(crate) const DEPTH_MAX: u32 = 128;
 
 pub(crate) const TOO_DEEP: LimitExceeded = LimitExceeded::Depth { limit: DEPTH_MAX };
 
+/// Characters of a foreign name that an error repeats: enough to know it by, and no more of a document
+/// than a log should hold.
+pub(crate) const NAME_CHARS_MAX: usize = 64;
+
+/// As much of a foreign name as an error repeats.
+pub(crate) fn excerpt(name: &str) -> String {
+    name.chars().take(NAME_CHARS_MAX).collect()
+}
+
 /// Why a value does not cross, with the way to it, which is gathered from the inside out.
 ///
 /// Boxed, so that results stay small; only what fails pays for it.

@@ -138,12 +138,12 @@ mod write;
 
 pub use crate::{
     apply::{Applied, PatchError, Reason},
-    array::Array,
+    array::{Array, Elements},
     de::{DeserializeError, DeserializeReason, from_value},
     diff::diff,
     limits::{LimitExceeded, Limits},
     number::{Number, NumberError},
-    object::Object,
+    object::{Members, Object},
     parse::{ParseError, ParseReason},
     patch::{Extensions, Operation, Patch},
     pointer::{Pointer, PointerError},

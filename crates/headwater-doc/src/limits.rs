@@ -12,11 +12,18 @@ pub struct Limits {
     /// document could be held here but not be read by them.
     pub depth: u32,
     /// Bytes of a text that is read, and of the document's own compact text. Default 64 MiB.
+    ///
+    /// A document is counted as [`Value::written_bytes`] counts: a double takes 25 bytes, the most that
+    /// one can, however it is written. So a text of doubles can be refused though it is shorter than the
+    /// limit: `0.5,` counts as 26 bytes, not 4.
+    ///
+    /// Sizes are counted up to 4 GiB. A document that is larger breaks every limit but [`u64::MAX`].
     pub bytes: u64,
     /// Values in the tree: scalars and containers, the root included. Default 16 Mi.
     ///
     /// A value costs 16 bytes of memory, and a container 32 more or so, but as little as two bytes of
     /// text (`0,`) and three (`[],`): a limit on text alone would let memory be sixteen times as much.
+    /// Values are counted up to 2^32, as bytes are.
     pub nodes: u64,
 }
 
@@ -64,14 +71,24 @@ impl Limits {
 
     /// Checks what needs no walk.
     pub(crate) fn check_size(&self, value: &Value) -> Result<(), LimitExceeded> {
-        if value.written_bytes() > self.bytes {
-            return Err(LimitExceeded::Bytes { limit: self.bytes });
-        }
-        if value.nodes() > self.nodes {
+        self.check_bytes(value)?;
+        if breaks(value.nodes(), self.nodes) {
             return Err(LimitExceeded::Nodes { limit: self.nodes });
         }
         Ok(())
     }
+
+    pub(crate) fn check_bytes(&self, value: &Value) -> Result<(), LimitExceeded> {
+        if breaks(value.written_bytes(), self.bytes) {
+            return Err(LimitExceeded::Bytes { limit: self.bytes });
+        }
+        Ok(())
+    }
+}
+
+/// Whether a sum is beyond a limit. One at its maximum has lost count: it breaks every limit that there is.
+const fn breaks(sum: u64, limit: u64) -> bool {
+    sum > limit || sum == u32::MAX as u64 && limit != u64::MAX
 }
 
 impl Default for Limits {
@@ -94,8 +111,8 @@ pub enum LimitExceeded {
         /// The limit.
         limit: u32,
     },
-    /// More bytes of compact text than [`Limits::bytes`].
-    #[error("larger than {limit} bytes")]
+    /// More bytes of compact text than [`Limits::bytes`], which says how doubles are counted.
+    #[error("larger than {limit} bytes, with each double counted as 25")]
     Bytes {
         /// The limit.
         limit: u64,

@@ -1,6 +1,9 @@
 use std::{cmp::Ordering, fmt, ops::Deref};
 
-use crate::packed::{Flat, Short};
+use crate::{
+    packed::{Flat, Short},
+    totals::words,
+};
 
 /// A member's name: 16 bytes, and up to 14 bytes of text inside them. Cloning it costs a reference
 /// count at most.
@@ -10,14 +13,28 @@ pub(crate) struct Name(Repr);
 #[derive(Clone)]
 enum Repr {
     Short(Short),
-    Long(Flat),
+    Long {
+        text: Flat,
+        /// Whether the text is counted with another list, from which this name was copied.
+        ///
+        /// Invariant: not that of a heavy name.
+        lent: bool,
+    },
 }
+
+/// Bytes up to which the text of a long name counts only with the list that brought it.
+///
+/// A longer one is heavy and counts with every object that has it: the object that brought it may go,
+/// and what the others then keep would be counted by nobody. What still is not, 104 bytes a member at
+/// most, is a few times the member itself. Were the bound lower, tables of records with long names would
+/// count these for each record; names of fields are shorter, and so are UUIDs and most other keys.
+const LIGHT_BYTES_MAX: usize = 64;
 
 impl Name {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Short(short) => short.as_bytes(),
-            Repr::Long(long) => long.as_bytes(),
+            Repr::Long { text, .. } => text.as_bytes(),
         }
     }
 
@@ -28,7 +45,7 @@ impl Name {
     pub(crate) fn as_str(&self) -> &str {
         match &self.0 {
             Repr::Short(short) => short.as_str(),
-            Repr::Long(long) => long.as_str(),
+            Repr::Long { text, .. } => text.as_str(),
         }
     }
 
@@ -36,23 +53,38 @@ impl Name {
     pub(crate) fn written_bytes(&self) -> u32 {
         let quoted = match &self.0 {
             Repr::Short(short) => short.written_bytes(),
-            Repr::Long(long) => long.written_bytes(),
+            Repr::Long { text, .. } => text.written_bytes(),
         };
         u32::try_from(quoted + 1).unwrap_or(u32::MAX)
     }
 
-    /// Bytes of a long name outside its own 16.
+    /// Bytes of a long name outside its own 16; none of one that is lent.
     pub(crate) fn heap_bytes(&self) -> usize {
         match &self.0 {
-            Repr::Short(_) => 0,
-            Repr::Long(long) => long.heap_bytes(),
+            Repr::Short(_) | Repr::Long { lent: true, .. } => 0,
+            Repr::Long { text, lent: false } => text.heap_bytes(),
         }
+    }
+
+    /// Leaves counting the text to whoever has the name already.
+    pub(crate) fn lend(&mut self) {
+        if let Repr::Long { text, lent } = &mut self.0 {
+            *lent = text.as_bytes().len() <= LIGHT_BYTES_MAX;
+        }
+    }
+
+    fn is_heavy(&self) -> bool {
+        self.as_bytes().len() > LIGHT_BYTES_MAX
     }
 }
 
 impl From<&str> for Name {
     fn from(name: &str) -> Self {
-        Self(Short::new(name).map_or_else(|| Repr::Long(Flat::new(name)), Repr::Short))
+        let long = || Repr::Long {
+            text: Flat::new(name),
+            lent: false,
+        };
+        Self(Short::new(name).map_or_else(long, Repr::Short))
     }
 }
 
@@ -97,23 +129,48 @@ pub(crate) struct NameList {
     names: Vec<Name>,
     /// Invariant: what the names take in the text, with their quotes and colons.
     written_bytes: u32,
+    /// Invariant: the words of the names that are neither heavy nor lent.
+    light_words: u32,
+    /// Invariant: the words of the heavy names.
+    heavy_words: u32,
 }
 
 impl NameList {
     /// The caller has sorted the names and found none repeated.
     pub(crate) fn new(mut names: Vec<Name>) -> Self {
         names.shrink_to_fit();
-        let sum = |sum: u32, name: &Name| sum.saturating_add(name.written_bytes());
+        let mut list = Self::default();
+        for name in &names {
+            list.count(name);
+        }
+        Self { names, ..list }
+    }
+
+    /// A list of its own for an object, to be changed. If the shared one is counted with another object,
+    /// so are the names in it.
+    pub(crate) fn copied(&self, counted: bool) -> Self {
+        let mut names = self.names.clone();
+        if counted {
+            return Self { names, ..*self };
+        }
+        names.iter_mut().for_each(Name::lend);
         Self {
-            written_bytes: names.iter().fold(0, sum),
             names,
+            light_words: 0,
+            ..*self
         }
     }
 
-    /// Bytes that a shared list takes: a reference count, itself, and the names.
-    pub(crate) fn heap_bytes(&self) -> u64 {
-        let long: usize = self.names.iter().map(Name::heap_bytes).sum();
-        (size_of::<usize>() + size_of::<Self>() + size_of_val(&*self.names) + long) as u64
+    /// Words of 8 bytes that count with an object that has the list: all if it brought the list (a
+    /// reference count, the list itself and the names), or else only heavy names.
+    pub(crate) fn heap_words(&self, brought: bool) -> u32 {
+        if !brought {
+            return self.heavy_words;
+        }
+        let own = size_of::<usize>() + size_of::<Self>() + size_of_val(&*self.names);
+        words(own as u64)
+            .saturating_add(self.light_words)
+            .saturating_add(self.heavy_words)
     }
 
     pub(crate) const fn written_bytes(&self) -> u32 {
@@ -121,7 +178,7 @@ impl NameList {
     }
 
     pub(crate) fn insert(&mut self, position: usize, name: Name) {
-        self.written_bytes = self.written_bytes.saturating_add(name.written_bytes());
+        self.count(&name);
         // Names come seldom, and stay: no room for more.
         self.names.reserve_exact(1);
         self.names.insert(position, name);
@@ -131,7 +188,25 @@ impl NameList {
         let name = self.names.remove(position);
         self.names.shrink_to_fit();
         self.written_bytes = self.written_bytes.saturating_sub(name.written_bytes());
+        let (words, sum) = self.words_of(&name);
+        *sum = sum.saturating_sub(words);
         name
+    }
+
+    fn count(&mut self, name: &Name) {
+        self.written_bytes = self.written_bytes.saturating_add(name.written_bytes());
+        let (words, sum) = self.words_of(name);
+        *sum = sum.saturating_add(words);
+    }
+
+    /// The words of a name, and the sum that they belong to.
+    fn words_of(&mut self, name: &Name) -> (u32, &mut u32) {
+        let sum = if name.is_heavy() {
+            &mut self.heavy_words
+        } else {
+            &mut self.light_words
+        };
+        (words(name.heap_bytes() as u64), sum)
     }
 
     pub(crate) fn into_names(self) -> Vec<Name> {

@@ -212,8 +212,8 @@ impl Number {
     }
 
     /// Returns whether both are held alike, with the same bits or text: `1` and `1.0` are not.
-    #[must_use]
     #[inline]
+    #[must_use]
     pub fn identical(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Repr::Unsigned(a), Repr::Unsigned(b)) => a == b,

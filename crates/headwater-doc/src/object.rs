@@ -1,4 +1,4 @@
-use std::{cmp::Ordering, fmt, mem, ops::Range, ptr, slice};
+use std::{cmp::Ordering, fmt, iter::FusedIterator, mem, ops::Range, ptr, slice};
 
 use triomphe::Arc;
 
@@ -64,7 +64,8 @@ impl<'a> Object<'a> {
     }
 
     /// The members, sorted by the bytes of their names. O(1) each.
-    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
+    #[must_use]
+    pub fn iter(self) -> Members<'a> {
         Members::new(self, 0)
     }
 
@@ -108,12 +109,18 @@ impl<'a> Object<'a> {
     }
 
     /// The names in order. O(1) each.
-    pub fn names(self) -> impl Iterator<Item = &'a str> + use<'a> {
+    pub fn names(
+        self,
+    ) -> impl DoubleEndedIterator<Item = &'a str> + ExactSizeIterator + FusedIterator + use<'a>
+    {
         self.iter().map(|(name, _)| name)
     }
 
     /// The values in the order of their names. O(1) each.
-    pub fn values(self) -> impl Iterator<Item = &'a Value> + use<'a> {
+    pub fn values(
+        self,
+    ) -> impl DoubleEndedIterator<Item = &'a Value> + ExactSizeIterator + FusedIterator + use<'a>
+    {
         self.iter().map(|(_, value)| value)
     }
 
@@ -189,12 +196,32 @@ impl fmt::Debug for Object<'_> {
     }
 }
 
-/// The members of an object, a leaf after the other.
-pub(crate) struct Members<'a> {
+impl<'a> IntoIterator for Object<'a> {
+    type Item = (&'a str, &'a Value);
+    type IntoIter = Members<'a>;
+
+    fn into_iter(self) -> Members<'a> {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &Object<'a> {
+    type Item = (&'a str, &'a Value);
+    type IntoIter = Members<'a>;
+
+    fn into_iter(self) -> Members<'a> {
+        self.iter()
+    }
+}
+
+/// The members of an object, sorted by the bytes of their names. From the back each takes O(log n).
+#[derive(Clone)]
+pub struct Members<'a> {
     names: slice::Iter<'a, Name>,
+    /// Invariant: as many as `names`.
     values: slice::Iter<'a, Value>,
-    /// The tree, and the position of the first member behind the leaf.
-    rest: Option<(&'a ObjectTree, usize)>,
+    /// The tree, and the members behind the leaf.
+    rest: Option<(&'a ObjectTree, Range<usize>)>,
 }
 
 impl<'a> Members<'a> {
@@ -208,26 +235,60 @@ impl<'a> Members<'a> {
             Form::Tree(tree) => Self {
                 names: [].iter(),
                 values: [].iter(),
-                rest: Some((tree, from)),
+                rest: Some((tree, from..tree.members.len())),
             },
         }
+    }
+
+    #[cold]
+    fn next_leaf(&mut self) -> Option<()> {
+        let (tree, behind) = self.rest.as_mut()?;
+        let (leaf, at) = tree.members.chunk_at(behind.start)?;
+        let end = leaf.values.len().min(at + behind.len());
+        self.names = leaf.names.get(at..end)?.iter();
+        self.values = leaf.values.get(at..end)?.iter();
+        behind.start += end - at;
+        Some(())
     }
 }
 
 impl<'a> Iterator for Members<'a> {
     type Item = (&'a str, &'a Value);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let (Some(name), Some(value)) = (self.names.next(), self.values.next()) {
-                return Some((name.as_str(), value));
-            }
-            let (tree, position) = self.rest.as_mut()?;
-            let (leaf, at) = tree.members.chunk_at(*position)?;
-            *position += leaf.values.len() - at;
-            self.names = leaf.names.get(at..)?.iter();
-            self.values = leaf.values.get(at..)?.iter();
+        if self.names.as_slice().is_empty() && self.rest.is_some() {
+            self.next_leaf()?;
         }
+        Some((self.names.next()?.as_str(), self.values.next()?))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let behind = self.rest.as_ref().map_or(0, |(_, behind)| behind.len());
+        let len = self.values.len() + behind;
+        (len, Some(len))
+    }
+}
+
+impl DoubleEndedIterator for Members<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        if let Some((tree, behind)) = &mut self.rest
+            && let Some(last) = behind.next_back()
+        {
+            let (leaf, at) = tree.members.chunk_at(last)?;
+            return Some((leaf.names.get(at)?.as_str(), leaf.values.get(at)?));
+        }
+        Some((self.names.next_back()?.as_str(), self.values.next_back()?))
+    }
+}
+
+impl ExactSizeIterator for Members<'_> {}
+
+impl FusedIterator for Members<'_> {}
+
+impl fmt::Debug for Members<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.clone()).finish()
     }
 }
 
@@ -275,6 +336,24 @@ impl ObjectTree {
         (HEAD_BYTES + self.members.heap()) as u64
     }
 
+    /// Takes out all members.
+    fn take_members(&mut self) -> (Vec<Name>, Vec<Value>) {
+        let (mut names, mut values) = (Vec::new(), Vec::new());
+        for leaf in mem::take(&mut self.members).chunks() {
+            names.extend_from_slice(&leaf.names);
+            values.extend_from_slice(&leaf.values);
+        }
+        (names, values)
+    }
+
+    pub(crate) const fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    pub(crate) const fn totals_mut(&mut self) -> &mut Totals {
+        &mut self.totals
+    }
+
     /// Takes out the values that no other object shares.
     pub(crate) fn take_children(&mut self) -> Vec<Value> {
         let mut children = Vec::new();
@@ -303,17 +382,16 @@ impl Value {
             totals.add(value.measure(), 0);
         }
         if names.len() <= FLAT_MAX {
-            if new {
-                totals.add_list(names.heap_bytes());
-            }
+            totals.add_list(&names, new);
             return Self(Repr::Object(Node::from_tail(names, totals, values, from)));
         }
+        let mut names = Arc::unwrap_or_clone(names).into_names();
+        if !new {
+            names.iter_mut().for_each(Name::lend);
+        }
+        let values = values.split_off(from);
         Self(Repr::ObjectTree(Arc::new(ObjectTree {
-            members: Chunked::from_chunk(Leaf {
-                names: Arc::unwrap_or_clone(names).into_names(),
-                values: values.split_off(from),
-                lent: !new,
-            }),
+            members: Chunked::from_chunk(Leaf { names, values }),
             totals,
         })))
     }
@@ -328,17 +406,18 @@ impl Value {
         let name = Name::from(name);
         match &mut self.0 {
             Repr::Object(node) if node.len() < FLAT_MAX => {
-                let mut totals = node.totals();
+                let (mut totals, counted) = (node.totals(), node.totals().counts_names());
                 totals.add(value.measure(), name.written_bytes());
-                totals.remove_list(node.header().heap_bytes());
+                totals.remove_list(node.header());
                 node.insert(position, value);
-                let names = Arc::make_mut(node.header_mut());
+                let names = names_mut(node, counted);
                 names.insert(position, name);
-                totals.add_list(names.heap_bytes());
+                totals.add_list(names, true);
                 node.set_totals(totals);
             }
             Repr::Object(node) => {
-                let mut names = node.header().to_vec();
+                let counted = node.totals().counts_names();
+                let mut names = node.header().copied(counted).into_names();
                 let mut values = node.values().to_vec();
                 names.insert(position, name);
                 values.insert(position, value);
@@ -361,12 +440,12 @@ impl Value {
     pub(crate) fn remove_member(&mut self, position: usize, copied: &mut u64) -> Self {
         match &mut self.0 {
             Repr::Object(node) => {
-                let mut totals = node.totals();
+                let (mut totals, counted) = (node.totals(), node.totals().counts_names());
                 let removed = node.remove(position);
-                totals.remove_list(node.header().heap_bytes());
-                let names = Arc::make_mut(node.header_mut());
+                totals.remove_list(node.header());
+                let names = names_mut(node, counted);
                 let name = names.remove(position);
-                totals.add_list(names.heap_bytes());
+                totals.add_list(names, true);
                 totals.remove(removed.measure(), name.written_bytes());
                 node.set_totals(totals);
                 removed
@@ -383,11 +462,7 @@ impl Value {
                 // Half of what makes a tree, so that an object at the border does not change its form
                 // at each change.
                 if tree.members.len() <= FLAT_MAX / 2 {
-                    let (mut names, mut values) = (Vec::new(), Vec::new());
-                    for leaf in mem::take(&mut tree.members).chunks() {
-                        names.extend_from_slice(&leaf.names);
-                        values.extend_from_slice(&leaf.values);
-                    }
+                    let (names, mut values) = tree.take_members();
                     *self =
                         Self::object_from_tail(Arc::new(NameList::new(names)), true, &mut values);
                 }
@@ -396,6 +471,47 @@ impl Value {
             _ => Self::NULL,
         }
     }
+
+    /// The list of names of a flat object, unless the object counts it and alone has it: then changing
+    /// the object and changing it back leaves the list as it was.
+    pub(crate) fn names_to_keep(&self) -> Option<Names> {
+        match &self.0 {
+            Repr::Object(node) => {
+                let names = node.header();
+                let own = node.totals().counts_names() && names.is_unique();
+                (!own).then(|| names.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// Gives an object, which has these very names, the list that it had and counted or not.
+    pub(crate) fn restore_names(&mut self, names: Names, counted: bool) {
+        match &mut self.0 {
+            Repr::Object(node) => {
+                let mut totals = node.totals();
+                totals.remove_list(node.header());
+                totals.add_list(&names, counted);
+                *node.header_mut() = names;
+                node.set_totals(totals);
+            }
+            Repr::ObjectTree(tree) => {
+                let (_, mut values) = Arc::make_mut(tree).take_members();
+                *self = Self::object_from_tail(names, counted, &mut values);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The list of names of an object that is the only one of its node, to be changed; `counted` says whether
+/// the list counts with it.
+fn names_mut(node: &mut Node<Names>, counted: bool) -> &mut NameList {
+    let names = node.header_mut();
+    if !names.is_unique() {
+        *names = Arc::new(names.copied(counted));
+    }
+    Arc::make_mut(names)
 }
 
 /// A leaf of the tree.
@@ -404,8 +520,6 @@ struct Leaf {
     /// Invariant: sorted, as many as there are values.
     names: Vec<Name>,
     values: Vec<Value>,
-    /// Whether long names are shared with the object that brought them, and counted there.
-    lent: bool,
 }
 
 impl Clone for Leaf {
@@ -415,7 +529,6 @@ impl Clone for Leaf {
         Self {
             names: self.names.clone(),
             values,
-            lent: self.lent,
         }
     }
 }
@@ -435,11 +548,7 @@ impl Chunk for Leaf {
     }
 
     fn heap(&self) -> usize {
-        let long: usize = if self.lent {
-            0
-        } else {
-            self.names.iter().map(Name::heap_bytes).sum()
-        };
+        let long: usize = self.names.iter().map(Name::heap_bytes).sum();
         size_of_val(&*self.names) + size_of_val(&*self.values) + long
     }
 
@@ -460,7 +569,6 @@ impl Chunk for Leaf {
         let right = Self {
             names: self.names.split_off(at),
             values: self.values.split_off(at),
-            lent: self.lent,
         };
         self.names.shrink_to_fit();
         self.values.shrink_to_fit();
@@ -468,7 +576,6 @@ impl Chunk for Leaf {
     }
 
     fn append(&mut self, mut right: Self) {
-        self.lent &= right.lent;
         room(&mut self.names, right.names.len());
         room(&mut self.values, right.values.len());
         self.names.append(&mut right.names);

@@ -55,7 +55,7 @@ pub enum ParseReason {
     /// An object has the same name twice.
     #[error("name {name:?} repeated in an object that ends")]
     DuplicateName {
-        /// The name.
+        /// The name, its first 64 characters.
         name: String,
     },
     /// The document would break a limit.
@@ -82,6 +82,10 @@ pub(crate) struct Parser<'a> {
     /// Invariant: on a character boundary.
     at: usize,
     limits: &'a Limits,
+    /// Containers around each value for which the limits hold, to which they do not: 1 while an operation is
+    /// read as a value.
+    around: usize,
+    /// Values in that value so far.
     nodes: u64,
     /// The containers around the place, the outermost first.
     open: Vec<Open>,
@@ -96,7 +100,6 @@ pub(crate) struct Parser<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Mark {
     at: usize,
-    nodes: u64,
 }
 
 /// An open container: where its values start, and in an object its names.
@@ -117,6 +120,7 @@ impl<'a> Parser<'a> {
             bytes: text.as_bytes(),
             at: 0,
             limits,
+            around: 0,
             nodes: 0,
             open: Vec::new(),
             values: Vec::new(),
@@ -131,6 +135,7 @@ impl<'a> Parser<'a> {
 
     /// Reads a whole value.
     pub(crate) fn document(&mut self) -> Result<Value, ParseError> {
+        self.nodes = 0;
         loop {
             // Down to a value that is whole …
             let Some(mut value) = self.value()? else {
@@ -140,9 +145,8 @@ impl<'a> Parser<'a> {
             loop {
                 if self.open.is_empty() {
                     // Written again it can be longer: `1e9` becomes `1000000000.0`.
-                    if value.written_bytes() > self.limits.bytes {
-                        return Err(self.too_large());
-                    }
+                    let sized = self.limits.check_bytes(&value);
+                    sized.map_err(|limit| self.error(limit))?;
                     return Ok(value);
                 }
                 self.values.push(value);
@@ -154,12 +158,13 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Reads a whole value inside an operation, which is one container around it; `None` if it cannot be
-    /// read or is too deep.
-    pub(crate) fn inner_value(&mut self) -> Option<Value> {
-        let value = self.document().ok()?;
-        self.limits.check_depth(1, &value, &mut 0).ok()?;
-        Some(value)
+    /// Reads a whole value that is an operation: the limits of depth and of values hold for each of its
+    /// members.
+    pub(crate) fn operation(&mut self) -> Result<Value, ParseError> {
+        self.around = 1;
+        let operation = self.document();
+        self.around = 0;
+        operation
     }
 
     /// Reads a string.
@@ -172,16 +177,12 @@ impl<'a> Parser<'a> {
 
     /// A place to come back to.
     pub(crate) const fn mark(&self) -> Mark {
-        Mark {
-            at: self.at,
-            nodes: self.nodes,
-        }
+        Mark { at: self.at }
     }
 
     /// Goes back to a place between two values.
     pub(crate) fn back_to(&mut self, mark: Mark) {
         self.at = mark.at;
-        self.nodes = mark.nodes;
         self.open.clear();
         self.values.clear();
         self.names.clear();
@@ -235,9 +236,9 @@ impl<'a> Parser<'a> {
                 if self.eat(b'}') {
                     return self.object(values, names).map(Some);
                 }
+                self.open.push(Open::Object { values, names });
                 let name = self.name()?;
                 self.names.push(name);
-                self.open.push(Open::Object { values, names });
                 Ok(None)
             }
             Some(b't') => self.literal("true", Value::from(true)),
@@ -288,8 +289,8 @@ impl<'a> Parser<'a> {
 
     /// Steps over an opening bracket and the blanks behind it.
     fn open_container(&mut self) -> Result<(), ParseError> {
-        let depth = u32::try_from(self.open.len()).unwrap_or(u32::MAX);
-        if depth >= self.limits.depth {
+        let depth_max = usize::try_from(self.limits.depth).unwrap_or(usize::MAX);
+        if self.open.len() >= depth_max.saturating_add(self.around) {
             let limit = self.limits.depth;
             return Err(self.error(LimitExceeded::Depth { limit }));
         }
@@ -300,6 +301,10 @@ impl<'a> Parser<'a> {
 
     /// Reads a name and the colon behind it.
     pub(crate) fn name(&mut self) -> Result<Cow<'a, str>, ParseError> {
+        if self.open.len() == self.around {
+            // What follows is a value for itself.
+            self.nodes = 0;
+        }
         self.skip_blanks();
         if self.peek() != Some(b'"') {
             return Err(self.expected("a name"));

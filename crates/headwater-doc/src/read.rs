@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use crate::{
+    failure::excerpt,
     limits::Limits,
     parse::{ParseError, Parser},
     patch::{Extensions, Operation, Operations, Patch},
@@ -60,7 +61,7 @@ pub enum InvalidOperation {
     /// There is no such operation.
     #[error("unknown operation {op:?}")]
     UnknownOperation {
-        /// What stands in `op`, its first 64 bytes or so.
+        /// What stands in `op`, its first 64 characters.
         op: String,
     },
     /// It is an extension that is not allowed here.
@@ -77,12 +78,7 @@ pub(crate) fn read_text(
     limits: &Limits,
     extensions: Extensions,
 ) -> Result<Patch, InvalidPatch> {
-    // An operation is a container around its value.
-    let limits = Limits {
-        depth: limits.depth.saturating_add(1),
-        ..*limits
-    };
-    let mut parser = Parser::new(text, &limits)?;
+    let mut parser = Parser::new(text, limits)?;
     parser.skip_blanks();
     if parser.peek() != Some(b'[') {
         parser.document()?;
@@ -119,7 +115,7 @@ fn read_operation(
     // Whatever is unusual is read again as any other value: that finds what is wrong with it, or that
     // it only has members more than it needs.
     parser.back_to(start);
-    let value = parser.document()?;
+    let value = parser.operation()?;
     read_value(&value, extensions).map_err(|reason| InvalidPatch::Operation { operation, reason })
 }
 
@@ -136,11 +132,11 @@ fn read_fields<'a>(parser: &mut Parser<'a>) -> Option<Fields<'a>> {
             "op" => fields.op.replace(parser.text().ok()?).is_some(),
             "path" => fields.path.replace(parser.text().ok()?).is_some(),
             "from" => fields.from.replace(parser.text().ok()?).is_some(),
-            "value" => fields.value.replace(parser.inner_value()?).is_some(),
-            "by" => fields.by.replace(parser.inner_value()?).is_some(),
-            "index" => fields.index.replace(parser.inner_value()?).is_some(),
-            "remove" => fields.remove.replace(parser.inner_value()?).is_some(),
-            "insert" => fields.insert.replace(parser.inner_value()?).is_some(),
+            "value" => fields.value.replace(parser.document().ok()?).is_some(),
+            "by" => fields.by.replace(parser.document().ok()?).is_some(),
+            "index" => fields.index.replace(parser.document().ok()?).is_some(),
+            "remove" => fields.remove.replace(parser.document().ok()?).is_some(),
+            "insert" => fields.insert.replace(parser.document().ok()?).is_some(),
             _ => return None,
         };
         parser.skip_blanks();
@@ -252,7 +248,7 @@ impl Fields<'_> {
             },
             unknown => {
                 return Err(InvalidOperation::UnknownOperation {
-                    op: unknown.chars().take(64).collect(),
+                    op: excerpt(unknown),
                 });
             }
         })

@@ -124,7 +124,7 @@ pub enum SerializeReason {
     /// A map has the same key twice, or a flattened struct a field of the same name.
     #[error("name {name:?} repeated")]
     RepeatedName {
-        /// The key.
+        /// The key, its first 64 characters.
         name: String,
     },
     /// The document would be deeper than 128 containers.

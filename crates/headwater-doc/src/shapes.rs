@@ -3,6 +3,7 @@ use std::{borrow::Cow, mem};
 use triomphe::Arc;
 
 use crate::{
+    failure::excerpt,
     name::{Name, NameList},
     object::Names,
     value::Value,
@@ -37,7 +38,7 @@ const MEMBERS_MAX: usize = 64;
 
 impl Shapes {
     /// Makes an object of names in the order of the text and the values from an index on, which are
-    /// taken off their list. The error is a name that is repeated.
+    /// taken off their list. The error is as much of a name that is repeated as an error holds.
     pub(crate) fn object(
         &mut self,
         names: &[Cow<'_, str>],
@@ -89,7 +90,7 @@ impl Shapes {
             if let [left, right] = pair
                 && left == right
             {
-                return Err(left.as_str().to_owned());
+                return Err(excerpt(left.as_str()));
             }
         }
         if places.is_sorted() {

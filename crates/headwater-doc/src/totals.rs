@@ -1,7 +1,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::chunked::Sum;
+use crate::{chunked::Sum, name::NameList};
 
 /// What one value costs to write and to hold, for the limits of a document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ const WORD_BYTES: u64 = 8;
 
 /// Words of so many bytes, at most as many as can be counted.
 #[expect(clippy::cast_possible_truncation, reason = "at most the maximum")]
-const fn words(bytes: u64) -> u32 {
+pub(crate) const fn words(bytes: u64) -> u32 {
     let words = bytes.div_ceil(WORD_BYTES);
     if words < u32::MAX as u64 {
         words as u32
@@ -46,6 +46,18 @@ impl Measure {
         }
     }
 
+    /// Whether it has lost count of bytes or values, which are more than it says.
+    pub(crate) const fn is_saturated(self) -> bool {
+        self.bytes == u32::MAX || self.nodes == u32::MAX
+    }
+
+    /// Whether adding a part may pass the maximum of any sum.
+    pub(crate) const fn may_saturate(self, part: Self) -> bool {
+        self.bytes.saturating_add(part.bytes) == u32::MAX
+            || self.nodes.saturating_add(part.nodes) == u32::MAX
+            || self.heap.saturating_add(part.heap) == u32::MAX
+    }
+
     /// Bytes that it requests from the allocator, beside the 16 of the value itself.
     pub(crate) fn heap_bytes(self) -> u64 {
         u64::from(self.heap) * WORD_BYTES
@@ -57,11 +69,13 @@ impl Measure {
 /// Heap bytes are those of the nodes as they hang in the tree: one that hangs in it twice counts twice.
 /// A list of names, which objects of one shape share, counts with the object that brought it, and with
 /// no other. When that object goes, the list is no longer counted though the others keep it; when it is
-/// copied within the document, the list counts twice. Either is one list of some hundred bytes for a
-/// shape, where counting lists by who holds them would ask for a table of them all.
+/// copied within the document, the list counts twice. Counting lists by who holds them would ask for a
+/// table of them all. What can come to be counted by nobody is small beside the objects that keep it, 104
+/// bytes a member, for names of more than 64 bytes count with each.
 ///
 /// Sums that pass 2^32, in heap bytes 2^35, stay there, whatever is removed: twenty self-copies of a large
 /// document pass any number long before they take memory, and such a sum must stay above every limit.
+/// Only undoing a batch brings them back ([`restore`](Self::restore)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     /// The text of all children, each with its comma and, in an object, its name and colon.
@@ -145,17 +159,33 @@ impl Totals {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// Counts the container's list of names, if it brought it.
-    pub(crate) const fn add_list(&mut self, heap: u64) {
-        self.names = true;
-        self.heap = self.heap.saturating_add(words(heap));
+    /// Counts what of its list of names counts with the container, which brought it or not.
+    pub(crate) fn add_list(&mut self, list: &NameList, brought: bool) {
+        self.names = brought;
+        self.heap = self.heap.saturating_add(list.heap_words(brought));
     }
 
     /// No longer counts the container's list of names.
-    pub(crate) const fn remove_list(&mut self, heap: u64) {
-        if self.names {
-            self.names = false;
-            self.heap = lessen(self.heap, words(heap));
+    pub(crate) fn remove_list(&mut self, list: &NameList) {
+        self.heap = lessen(self.heap, list.heap_words(self.names));
+        self.names = false;
+    }
+
+    /// Takes back what [`remove`](Self::remove) and [`shift`](Self::shift) do not, once the container has
+    /// again the children that it had with these totals: the height, and sums that passed the maximum.
+    ///
+    /// Other sums are right as they are: heap bytes, since a large child may have other leaves than before;
+    /// bytes and values, since in a move these totals can be those between removing and adding.
+    pub(crate) const fn restore(&mut self, before: Self) {
+        self.height = before.height;
+        if self.bytes == u32::MAX {
+            self.bytes = before.bytes;
+        }
+        if self.nodes == u32::MAX {
+            self.nodes = before.nodes;
+        }
+        if self.heap == u32::MAX {
+            self.heap = before.heap;
         }
     }
 
@@ -200,6 +230,14 @@ impl Totals {
             names: false,
             heap: child.heap,
         }
+    }
+
+    /// Whether these cannot be those of a part of it.
+    pub(crate) const fn exceeds(&self, whole: &Self) -> bool {
+        self.bytes > whole.bytes
+            || self.nodes > whole.nodes
+            || self.heap > whole.heap
+            || self.height > whole.height
     }
 
     /// Counts children no more that are no longer there.

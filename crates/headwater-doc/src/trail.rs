@@ -2,17 +2,18 @@ use std::mem;
 
 use smallvec::SmallVec;
 
-use crate::value::Value;
+use crate::{object::Names, totals::Totals, value::Value};
 
-/// The nodes that a batch copies because somebody else holds them: how many bytes, and what stood
-/// there, so that a batch that fails can put it back.
+/// What the inverses of a batch's changes do not bring back, so that a batch that fails can put it back:
+/// the nodes that it copies because somebody else holds them, with how many bytes they are, and what the
+/// headers of containers lose.
 ///
 /// While nothing is shared this costs a load for each container on the way to a change.
 pub(crate) struct Trail {
     /// The document as it was, if somebody else held it: then no node of it is written, and putting it
     /// back undoes all.
     root: Option<Value>,
-    /// In the order in which they were copied; none where there is a `root`.
+    /// In the order in which they were met; none where there is a `root`.
     kept: Vec<Kept>,
     /// Bytes of the copies.
     pub(crate) copied_bytes: u64,
@@ -20,13 +21,29 @@ pub(crate) struct Trail {
     undoing: bool,
 }
 
-/// A value as it was before its node was copied. Others hold it too, so that keeping it costs nothing.
+/// Something as it was before a change.
 struct Kept {
     /// Changes that the batch had made by then.
     changes: usize,
     /// Where it stood then.
     steps: Steps,
-    value: Value,
+    before: Before,
+}
+
+pub(crate) enum Before {
+    /// A value before its node was copied. Others hold it too, so that keeping it costs nothing.
+    Value(Value),
+    Headers(Box<Headers>),
+}
+
+/// What changing a container, and changing it back, can leave otherwise in headers: heights do not sink,
+/// sums stay where they passed the maximum, and a list of names that was shared has been copied.
+pub(crate) struct Headers {
+    /// The totals of the containers around it, the outermost first; none where they lost nothing.
+    pub(crate) around: Vec<Totals>,
+    /// Its own; none where only a value in its place was changed.
+    pub(crate) own: Option<Totals>,
+    pub(crate) names: Option<Names>,
 }
 
 /// A path as positions in its containers.
@@ -83,9 +100,23 @@ impl Trail {
             self.kept.push(Kept {
                 changes,
                 steps: steps.into(),
-                value,
+                before: Before::Value(value),
             });
         }
+    }
+
+    /// Whether it matters what headers lose: not if what is put back brings all of them.
+    pub(crate) const fn keeps_headers(&self) -> bool {
+        !self.undoing && self.root.is_none()
+    }
+
+    /// Keeps the headers of a container and of those around it before a change.
+    pub(crate) fn keep_headers(&mut self, steps: &[usize], changes: usize, headers: Headers) {
+        self.kept.push(Kept {
+            changes,
+            steps: steps.into(),
+            before: Before::Headers(Box::new(headers)),
+        });
     }
 
     /// Makes one of the last two changes, a removal from `from` and what followed it: places that were
@@ -115,12 +146,12 @@ impl Trail {
         self.root.take()
     }
 
-    /// The value that was noted last, and where, if that was after so many changes.
-    pub(crate) fn pop(&mut self, changes: usize) -> Option<(Steps, Value)> {
+    /// What was noted last, and where, if that was after so many changes.
+    pub(crate) fn pop(&mut self, changes: usize) -> Option<(Steps, Before)> {
         if self.kept.last()?.changes < changes {
             return None;
         }
-        self.kept.pop().map(|kept| (kept.steps, kept.value))
+        self.kept.pop().map(|kept| (kept.steps, kept.before))
     }
 }
 

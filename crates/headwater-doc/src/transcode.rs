@@ -67,7 +67,7 @@ impl Serialize for Nested<'_> {
             View::Array(array) => {
                 let mut elements = serializer.serialize_seq(Some(array.len()))?;
                 self.check_depth()?;
-                for value in array.iter() {
+                for value in array {
                     elements.serialize_element(&self.child(value))?;
                 }
                 elements.end()
@@ -75,7 +75,7 @@ impl Serialize for Nested<'_> {
             View::Object(object) => {
                 let mut members = serializer.serialize_map(Some(object.len()))?;
                 self.check_depth()?;
-                for (name, value) in object.iter() {
+                for (name, value) in object {
                     members.serialize_entry(name, &self.child(value))?;
                 }
                 members.end()

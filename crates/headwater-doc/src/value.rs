@@ -13,7 +13,7 @@ use crate::{
     parse::{ParseError, parse},
     rope::{FLAT_BYTES_MAX, Removed, Rope},
     text::Text,
-    totals::Measure,
+    totals::{Measure, Totals},
     work,
     write::Gathered,
 };
@@ -238,7 +238,8 @@ impl Value {
     /// the 16 bytes of this value itself. O(1).
     ///
     /// A part that stands in the tree twice counts twice, and one that other values share counts whole.
-    /// Names that objects of one shape share count with the object that brought them. It is an estimate:
+    /// Names that objects of one shape share count with the object that brought them, those of more than
+    /// 64 bytes with each. It is an estimate:
     /// spare room in the lists of large containers and strings is not counted, and what the allocator adds
     /// to each request is not known. For documents that were read from text it is within 10 % of what was
     /// requested.
@@ -363,6 +364,28 @@ impl Value {
             Repr::ArrayTree(tree) => Arc::make_mut(tree).shift_child(step, before, after),
             Repr::ObjectTree(tree) => Arc::make_mut(tree).shift_child(step, before, after),
             _ => None,
+        }
+    }
+
+    /// The totals of a container.
+    pub(crate) fn totals(&self) -> Option<Totals> {
+        match &self.0 {
+            Repr::Array(node) => Some(node.totals()),
+            Repr::Object(node) => Some(node.totals()),
+            Repr::ArrayTree(tree) => Some(tree.totals()),
+            Repr::ObjectTree(tree) => Some(tree.totals()),
+            _ => None,
+        }
+    }
+
+    /// Restores the totals of a container that has the children again that it had with them.
+    pub(crate) fn restore_totals(&mut self, before: Totals) {
+        match &mut self.0 {
+            Repr::Array(node) => restore_node(node, before),
+            Repr::Object(node) => restore_node(node, before),
+            Repr::ArrayTree(tree) => Arc::make_mut(tree).restore(before),
+            Repr::ObjectTree(tree) => Arc::make_mut(tree).totals_mut().restore(before),
+            _ => {}
         }
     }
 
@@ -504,6 +527,12 @@ fn shift_node<H: Clone>(
     totals.shift(before, after);
     node.set_totals(totals);
     node.values_mut().get_mut(step)
+}
+
+fn restore_node<H: Clone>(node: &mut Node<H>, before: Totals) {
+    let mut totals = node.totals();
+    totals.restore(before);
+    node.set_totals(totals);
 }
 
 impl From<bool> for Value {

@@ -150,6 +150,15 @@ impl<C: Chunk> Node<C> {
         }
     }
 
+    pub(super) fn sum_again(&mut self, wrong: &impl Fn(&C::Sum) -> bool) {
+        if let Self::Branch(children) = self {
+            for child in children.iter_mut().filter(|child| wrong(&child.sum)) {
+                child.make_mut(&mut 0).sum_again(wrong);
+                child.sum = child.node.sum();
+            }
+        }
+    }
+
     pub(super) fn first_key(&self) -> C::Key {
         match self {
             Self::Leaf(chunk) => chunk.first_key(),

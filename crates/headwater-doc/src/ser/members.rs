@@ -8,6 +8,7 @@ use super::{
     tree::{Part, Tree, Variant},
 };
 use crate::{
+    failure::excerpt,
     object::Object,
     value::{Repr, Value},
 };
@@ -167,7 +168,7 @@ impl<'s, 'o> Members<'s, 'o> {
             }
         }
         match first_repeated {
-            Some(name) => Err(repeated(name.into_owned())),
+            Some(name) => Err(repeated(excerpt(&name))),
             None => Ok(tree),
         }
     }

@@ -15,10 +15,13 @@ fn walked(value: &Value) -> u64 {
             Repr::Number(number) => number.heap_bytes() as u64,
             Repr::Flat(flat) => flat.heap_bytes() as u64,
             Repr::Rope(rope) => rope.heap_bytes() as u64,
-            Repr::Object(node) if node.totals().counts_names() => {
-                node.bytes() as u64 + node.header().heap_bytes()
+            Repr::Object(node) => {
+                // Of a list made anew, so that the sums of the old one are checked too.
+                let names = NameList::new(node.header().to_vec());
+                let words = names.heap_words(node.totals().counts_names());
+                node.bytes() as u64 + u64::from(words) * WORD_BYTES
             }
-            Repr::Array(_) | Repr::Object(_) => value.own_bytes(),
+            Repr::Array(_) => value.own_bytes(),
             Repr::ArrayTree(tree) => tree.checked_heap_bytes(),
             Repr::ObjectTree(tree) => tree.checked_heap_bytes(),
             Repr::Null | Repr::Bool(_) | Repr::Short(_) => 0,

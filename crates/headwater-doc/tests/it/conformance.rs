@@ -188,7 +188,7 @@ fn pointers_of_rfc_6901_section_5_resolve() {
     let suite = suite.as_object().unwrap();
     let document = suite.get("document").unwrap();
     let cases = suite.get("cases").and_then(Value::as_array).unwrap();
-    for case in cases.iter() {
+    for case in cases {
         let case = case.as_object().unwrap();
         let text = case.get("pointer").and_then(Value::as_str).unwrap();
         let pointer = Pointer::parse(&text).unwrap();
@@ -207,9 +207,9 @@ fn pointers_of_rfc_6901_section_5_resolve() {
 fn format_cases(name: &str) -> Option<Vec<(Value, bool)>> {
     let suite = read(&data::file(name)?);
     let mut cases = Vec::new();
-    for group in suite.as_array().unwrap().iter() {
+    for group in suite.as_array().unwrap() {
         let tests = group.as_object().and_then(|group| group.get("tests"));
-        for test in tests.and_then(Value::as_array).unwrap().iter() {
+        for test in tests.and_then(Value::as_array).unwrap() {
             let test = test.as_object().unwrap();
             let valid = test.get("valid").and_then(Value::as_bool).unwrap();
             cases.push((test.get("data").unwrap().clone(), valid));

@@ -170,3 +170,64 @@ fn copies_of_a_value_whose_height_overstates_are_walked_within_a_bound() {
     assert_eq!(error.reason.code(), "limit_depth");
     assert!(document.identical(&before));
 }
+
+/// P3: what came and went again in a batch that failed leaves nothing behind that a later batch is refused
+/// for.
+#[test]
+fn a_batch_that_fails_leaves_heights_as_they_were() {
+    let copy = patch(r#"[{"op":"copy","from":"/a","path":"/b/x"}]"#);
+    let deep = "[".repeat(126) + &"]".repeat(126);
+    let failing = format!(
+        r#"[{{"op":"add","path":"/a/0","value":{deep}}},{{"op":"test","path":"/b","value":1}}]"#
+    );
+    // So large that no batch may walk it to see that it is not as deep as it seems.
+    let mut document = value(&format!(r#"{{"a":[{}1],"b":{{}}}}"#, "0,".repeat(200_000)));
+    patch(&failing)
+        .apply(&mut document, &Limits::default())
+        .unwrap_err();
+    assert_eq!(document.height(), 2);
+    copy.apply(&mut document, &Limits::default()).unwrap();
+}
+
+/// Nor does it tell a height that nobody knew.
+#[test]
+fn a_batch_that_fails_leaves_heights_that_overstate_as_they_were() {
+    let mut document = value(&format!(r#"{{"a":[{}1]}}"#, "0,".repeat(30)));
+    let come_and_go =
+        r#"[{"op":"add","path":"/a/0","value":[[[]]]},{"op":"remove","path":"/a/0"}]"#;
+    patch(come_and_go)
+        .apply(&mut document, &Limits::default())
+        .unwrap();
+    let inside = |document: &Value| document.at(&pointer("/a")).map(Value::height);
+    let heights = (document.height(), inside(&document));
+    // A flat array that gets too long becomes a tree, and what it contains is measured anew.
+    let grow = r#"{"op":"add","path":"/a/0","value":0},"#.repeat(2);
+    let failing = format!(r#"[{grow}{{"op":"test","path":"","value":1}}]"#);
+    patch(&failing)
+        .apply(&mut document, &Limits::default())
+        .unwrap_err();
+    assert_eq!((document.height(), inside(&document)), heights);
+}
+
+/// What lies deeper than any path can be written is replaced with the container that a path leads to.
+#[test]
+fn a_diff_deeper_than_any_path_replaces_at_the_deepest_path() {
+    let nested = |inner: &str| {
+        let text = format!("{}{inner}{}", "[".repeat(1_100), "]".repeat(1_100));
+        Value::parse(text.as_bytes(), &Limits::NONE).unwrap()
+    };
+    let (old, new) = (nested("1"), nested("2"));
+    for extensions in [Extensions::NONE, Extensions::ALL] {
+        let (squash, applied) = Patch::between(&old, &new, extensions);
+        assert_eq!(squash, diff(&old, &new, extensions));
+        let text = squash.to_string();
+        let read = Patch::parse(text.as_bytes(), &Limits::NONE, extensions).unwrap();
+        let mut document = old.clone();
+        read.apply(&mut document, &Limits::NONE).unwrap();
+        assert!(document.identical(&new));
+        applied.inverse.apply(&mut document, &Limits::NONE).unwrap();
+        assert!(document.identical(&old));
+    }
+    // An equal one is not replaced.
+    assert!(diff(&old, &nested("1"), Extensions::NONE).is_empty());
+}

@@ -241,6 +241,10 @@ fn a_repeated_name_is_refused_where_its_object_ends() {
     assert_eq!(parse_error(r#"[{"a":1,"b":2,"a":1}]"#), (19, repeated("a")));
     assert_eq!(parse_error(r#"{"\u0061":1,"a":2}"#), (17, repeated("a")));
     assert_eq!(parse_error(r#"{"":0,"":0}"#), (10, repeated("")));
+    // An error is small, whatever it is about.
+    let name = "é".repeat(1_000);
+    let (_, reason) = parse_error(&format!(r#"{{"{name}":0,"{name}":0}}"#));
+    assert_eq!(reason, repeated(&"é".repeat(64)));
     let text = br#"[{"op":"remove","op":"test","path":"/a","value":1}]"#;
     let error = Patch::parse(text, &Limits::default(), Extensions::ALL).unwrap_err();
     let InvalidPatch::Text(error) = error else {
@@ -302,6 +306,135 @@ fn limits_on_bytes_and_values_hold_for_texts() {
     assert_eq!(
         parse("1e15", limits(10, 1)),
         Err(LimitExceeded::Bytes { limit: 10 }.into())
+    );
+}
+
+/// P3, P7: sums that passed what can be counted stay there, but not in a batch that failed.
+#[test]
+fn a_batch_that_fails_leaves_sums_as_they_were_though_they_passed_the_maximum() {
+    let mut document = value(r#"{"a":[1],"b":["a string that is held"]}"#);
+    let sizes = |value: &Value| (value.nodes(), value.written_bytes(), value.heap_bytes());
+    let before = sizes(&document);
+    let copy = r#"{"op":"copy","from":"/a","path":"/a/-"},"#.repeat(40);
+    let text = format!(r#"[{copy}{{"op":"test","path":"/b","value":0}}]"#);
+    let error = patch(&text)
+        .apply(&mut document, &Limits::NONE)
+        .unwrap_err();
+    assert_eq!(error.operation, 40);
+    assert_eq!(sizes(&document), before);
+}
+
+/// The same of the parts of a large array, which may be cut out later.
+#[test]
+fn a_batch_that_fails_leaves_the_sums_of_parts_as_they_were() {
+    let mut document = value(&format!("[[1]{}]", ",0".repeat(200)));
+    let deep = "[".repeat(100) + &"]".repeat(100);
+    let copy = r#"{"op":"copy","from":"/0","path":"/0/-"},"#.repeat(40);
+    let text = format!(
+        r#"[{{"op":"add","path":"/7","value":{deep}}},{copy}{{"op":"test","path":"","value":0}}]"#
+    );
+    let error = patch(&text)
+        .apply(&mut document, &Limits::NONE)
+        .unwrap_err();
+    assert_eq!(error.operation, 41);
+    let cut = patch(r#"[{"op":"splice","path":"","index":0,"remove":150,"insert":[]}]"#);
+    let applied = cut.apply(&mut document, &Limits::NONE).unwrap();
+    let text = document.to_string();
+    assert_eq!(document.written_bytes(), text.len() as u64);
+    assert_eq!((document.nodes(), document.height()), (52, 2));
+    let [
+        Operation::Splice {
+            insert: removed, ..
+        },
+    ] = applied.inverse.operations()
+    else {
+        panic!("{}", applied.inverse)
+    };
+    assert_eq!(removed.written_bytes(), removed.to_string().len() as u64);
+    assert_eq!((removed.nodes(), removed.height()), (152, 2));
+}
+
+/// P7: sums are counted up to 2^32, and what may be more than that keeps to no limit.
+#[test]
+fn a_size_that_cannot_be_counted_breaks_every_limit() {
+    let bytes = Limits {
+        bytes: 8 << 30,
+        ..Limits::NONE
+    };
+    let nodes = Limits {
+        nodes: 1 << 40,
+        ..Limits::NONE
+    };
+    let copies = format!(
+        "[{}]",
+        [r#"{"op":"copy","from":"","path":"/-"}"#; 60].join(",")
+    );
+    for (limits, code) in [(bytes, "limit_bytes"), (nodes, "limit_nodes")] {
+        let mut document = value(r#"["0123456789"]"#);
+        let error = patch(&copies).apply(&mut document, &limits).unwrap_err();
+        assert_eq!(error.reason.code(), code);
+        assert!(document.identical(&value(r#"["0123456789"]"#)));
+        patch(&copies).apply(&mut document, &Limits::NONE).unwrap();
+        assert!(limits.check(&document).is_err() && Limits::NONE.check(&document).is_ok());
+        // Whether it grows cannot be seen then; it may still be replaced.
+        let add = patch(r#"[{"op":"add","path":"/-","value":1}]"#);
+        let error = add.apply(&mut document, &limits).unwrap_err();
+        assert_eq!(error.reason.code(), code);
+        let replace = patch(r#"[{"op":"replace","path":"","value":1}]"#);
+        replace.apply(&mut document, &limits).unwrap();
+    }
+}
+
+#[test]
+fn limits_hold_for_each_value_of_a_patch_by_itself() {
+    let limits = Limits {
+        nodes: 3,
+        ..Limits::default()
+    };
+    let read = |text: &str| {
+        let read = Patch::parse(text.as_bytes(), &limits, Extensions::NONE);
+        read.map(drop).map_err(|error| match error {
+            InvalidPatch::Text(ParseError { offset, reason }) => (offset, reason),
+            other => panic!("{other}"),
+        })
+    };
+    // With a member that no operation knows, one is read in another way.
+    for more in ["", r#","note":[1,2]"#] {
+        let head = r#"{"op":"add","path":"/a","value":"#;
+        let operation = |value: &str| format!("{head}{value}{more}}}");
+        let fits = operation("[1,2]");
+        let text = format!("[{}]", [fits.as_str(); 4].join(","));
+        assert_eq!(read(&text), Ok(()));
+        let limit = LimitExceeded::Nodes { limit: 3 };
+        let text = format!("[{fits},{}]", operation("[1,2,3]"));
+        let offset = 1 + fits.len() + 1 + head.len() + 5;
+        assert_eq!(read(&text), Err((offset, limit.into())));
+
+        let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        let limit = LimitExceeded::Depth { limit: 128 };
+        let read = |depth| {
+            let text = format!("[{}]", operation(&nested(depth)));
+            Patch::parse(text.as_bytes(), &Limits::default(), Extensions::NONE)
+        };
+        assert!(read(128).is_ok());
+        let error = ParseError {
+            offset: 1 + head.len() + 128,
+            reason: limit.into(),
+        };
+        assert_eq!(read(129), Err(error.into()));
+    }
+}
+
+#[test]
+fn a_text_that_is_refused_for_its_doubles_is_told_so() {
+    let limits = Limits {
+        bytes: 24,
+        ..Limits::default()
+    };
+    let error = Value::parse(b"0.5", &limits).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "larger than 24 bytes, with each double counted as 25 at byte 3"
     );
 }
 

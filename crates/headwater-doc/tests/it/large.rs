@@ -181,3 +181,52 @@ fn values_inside_operations_are_held_to_the_limit_of_depth() {
     assert!(parse(129).is_err());
     assert!(parse(100_000).is_err());
 }
+
+/// From either end, at every place where the two can meet.
+#[test]
+fn elements_and_members_are_counted_and_come_from_both_ends() {
+    for len in [0_u32, 1, 16, 17, 32, 33, 100] {
+        let array: Value = (0..len).map(Value::from).collect();
+        let members = (0..len).map(|at| (format!("{at:05}"), Value::from(at)));
+        let object: Value = members.collect();
+        let (array, object) = (array.as_array().unwrap(), object.as_object().unwrap());
+        let number = |value: &Value| u32::try_from(value.as_u64().unwrap()).unwrap();
+        for meet in 0..=len {
+            let (mut elements, mut members) = (array.iter(), object.iter());
+            for (at, expected) in (0..meet).chain((meet..len).rev()).enumerate() {
+                let left = len as usize - at;
+                assert_eq!((elements.len(), members.len()), (left, left));
+                let (element, member) = if expected < meet {
+                    (elements.next(), members.next())
+                } else {
+                    (elements.next_back(), members.next_back())
+                };
+                assert_eq!(element.map(number), Some(expected));
+                assert_eq!(
+                    member.map(|(name, value)| (name.to_owned(), number(value))),
+                    Some((format!("{expected:05}"), expected))
+                );
+            }
+            assert!(elements.next().is_none() && elements.next_back().is_none());
+            assert!(members.next().is_none() && members.next_back().is_none());
+            assert_eq!(array.iter_from(meet as usize).len(), (len - meet) as usize);
+        }
+        assert_eq!(array.iter_from(len as usize + 1).len(), 0);
+        let (mut elements, mut members) = (0, 0);
+        for element in array {
+            elements += number(element);
+        }
+        for (_, member) in &object {
+            members += number(member);
+        }
+        let sum: u32 = (0..len).sum();
+        assert_eq!((elements, members), (sum, sum));
+        assert!(
+            object
+                .names()
+                .rev()
+                .eq(object.iter().rev().map(|(name, _)| name))
+        );
+        assert_eq!(object.values().len(), len as usize);
+    }
+}

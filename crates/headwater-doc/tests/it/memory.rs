@@ -236,3 +236,115 @@ fn copied_bytes_are_those_of_the_path_that_a_clone_keeps() {
     drop(held);
     assert_eq!(apply(&mut document, 4).copied_bytes, 0);
 }
+
+/// Records of so many members, whose names have so many bytes.
+fn records(records: usize, members: usize, name_bytes: usize) -> String {
+    let name = |member: usize| format!("{member:0>name_bytes$}");
+    let record = |number: usize| {
+        let members = (0..members).map(|member| format!(r#""{}":{number}"#, name(member)));
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    };
+    let records: Vec<_> = (0..records).map(record).collect();
+    format!("[{}]", records.join(","))
+}
+
+fn patch(text: &str) -> Patch {
+    Patch::parse(text.as_bytes(), &Limits::NONE, Extensions::ALL).expect("a patch")
+}
+
+/// P3, P7: also of objects that have as many members as fit into one list.
+#[test]
+fn a_batch_that_fails_leaves_names_shared() {
+    for (members, name_bytes) in [(8, 2), (8, 30), (32, 30), (4, 200)] {
+        let mut document = parsed(records(300, members, name_bytes).as_bytes());
+        let counted = document.heap_bytes();
+        let known = format!("{:0>name_bytes$}", 1);
+        let ((), more) = requested_by(|| {
+            for at in 0..300 {
+                for change in [
+                    format!(r#"{{"op":"add","path":"/{at}/zz","value":1}}"#),
+                    format!(r#"{{"op":"remove","path":"/{at}/{known}"}}"#),
+                    format!(r#"{{"op":"move","from":"/{at}/{known}","path":"/{at}/zz"}}"#),
+                    format!(
+                        r#"{{"op":"add","path":"/{at}/yy","value":[]}},{{"op":"remove","path":"/{at}/{known}"}}"#
+                    ),
+                ] {
+                    let failing = format!(r#"[{change},{{"op":"test","path":"/0","value":0}}]"#);
+                    let failed = patch(&failing).apply(&mut document, &Limits::NONE);
+                    failed.expect_err("the test fails");
+                    assert_eq!(document.heap_bytes(), counted, "{failing}");
+                }
+            }
+        });
+        assert_eq!(more, 0, "{members} members");
+        let whole = parsed(records(300, members, name_bytes).as_bytes());
+        assert!(document.identical(&whole));
+    }
+}
+
+/// P7: long names that a record shares with the others are not its own when it gets one more.
+#[test]
+fn lists_of_names_that_grow_count_what_they_requested() {
+    for name_bytes in [2, 30, 60] {
+        let text = records(2_000, 8, name_bytes);
+        let (document, bytes) = requested_by(|| {
+            let mut document = parsed(text.as_bytes());
+            for at in 0..2_000 {
+                let add = format!(r#"[{{"op":"add","path":"/{at}/zz","value":1}}]"#);
+                let added = patch(&add).apply(&mut document, &Limits::NONE);
+                added.expect("it fits");
+            }
+            document
+        });
+        let name = format!("grown, {name_bytes} bytes a name");
+        assert_counted(&name, document.heap_bytes(), bytes, 90..=110);
+    }
+}
+
+/// P7: who brought the names may go; then what the others keep is counted still.
+#[test]
+fn names_of_many_bytes_are_counted_whoever_brought_them() {
+    let (document, bytes) = requested_by(|| {
+        let mut document = parsed(b"{}");
+        for number in 10..30 {
+            let name = number.to_string().repeat(50_000);
+            let [first, second] = ["a", "b"].map(|key| {
+                format!(r#"[{{"op":"add","path":"/{number}{key}","value":{{"{name}":1}}}}]"#)
+            });
+            // The second one shares the list, or copies it to get one more name.
+            let more = format!(r#"[{{"op":"add","path":"/{number}b/more","value":1}}]"#);
+            let more = if number % 2 == 0 { "[]" } else { &more };
+            let remove = format!(r#"[{{"op":"remove","path":"/{number}a"}}]"#);
+            for text in [&first, &second, more, &remove] {
+                let applied = patch(text).apply(&mut document, &Limits::default());
+                applied.expect("it fits");
+            }
+        }
+        document
+    });
+    assert_counted("heavy names", document.heap_bytes(), bytes, 90..=110);
+}
+
+/// P7: of shorter ones may be held what nobody counts, but not more than some times what is counted.
+#[test]
+fn names_that_nobody_counts_are_bounded_by_what_is_counted() {
+    for members in [1, 8, 32] {
+        let (document, bytes) = requested_by(|| {
+            let mut document = parsed(b"[]");
+            for shape in 100..200 {
+                // Names of 64 bytes, which no other shape has.
+                let record = records(1, members, 62).replace("\"0", &format!("\"{shape}"));
+                let add = format!(
+                    r#"[{{"op":"splice","path":"","index":0,"remove":0,"insert":{record}}}]"#
+                );
+                for text in [&add, &add, r#"[{"op":"remove","path":"/1"}]"#] {
+                    let applied = patch(text).apply(&mut document, &Limits::NONE);
+                    applied.expect("it fits");
+                }
+            }
+            document
+        });
+        let name = format!("uncounted, {members} members");
+        assert_counted(&name, document.heap_bytes(), bytes, 12..=60);
+    }
+}

@@ -39,7 +39,7 @@ fn merged(document: &Value, merge: &Value) -> (Patch, Value) {
 
 fn run_suite(cases: &Value, names: [&str; 3], expected: usize) {
     let cases = cases.as_array().unwrap();
-    for case in cases.iter() {
+    for case in cases {
         let [document, merge, result] = names.map(|name| {
             let member = case.as_object().and_then(|case| case.get(name));
             member.unwrap_or_else(|| panic!("no {name} in {case}"))

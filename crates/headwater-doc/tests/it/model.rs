@@ -52,7 +52,7 @@ impl ModelNumber {
             // `{:?}` goes over to exponents below 1e-4, the writer below 1e-5.
             Self::Double(bits) => match f64::from_bits(*bits) {
                 double if (1e-5..1e-4).contains(&double.abs()) => double.to_string(),
-                double => format!("{double:?}"),
+                double => even(format!("{double:?}"), double),
             },
             Self::Literal(text) => text.clone(),
         }
@@ -87,6 +87,24 @@ impl ModelNumber {
                 .filter(|sum| sum.is_finite())
                 .map(Self::double),
         }
+    }
+}
+
+/// Of two shortest texts that are equally near to a double, `{:?}` takes the larger; the even one is right
+/// (ECMA-262, `Number::toString`, note 2).
+fn even(text: String, double: f64) -> String {
+    let (head, last) = text.split_at(text.len() - 1);
+    let lower = last.parse().ok().and_then(|last: u32| last.checked_sub(1));
+    match lower {
+        Some(lower) if lower % 2 == 0 => {
+            let exact = format!("{double:.64}");
+            let halfway = format!("{head}{lower}5");
+            if exact.trim_end_matches('0') == halfway {
+                return format!("{head}{lower}");
+            }
+            text
+        }
+        _ => text,
     }
 }
 

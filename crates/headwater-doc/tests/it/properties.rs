@@ -404,6 +404,7 @@ proptest! {
         prop_assert_eq!(&Model::of(&value), &document);
         prop_assert_eq!(value.nodes(), document.nodes());
         prop_assert_eq!(value.written_bytes(), document.value().written_bytes());
+        prop_assert_eq!(value.height(), document.value().height());
     }
 
     /// P3: nor does it change what is shared, be it only with somebody who took a part of it out.
@@ -626,6 +627,16 @@ proptest! {
             }
         }
     }
+}
+
+/// Found by a random document: there are two shortest texts, and the standard library takes the other.
+#[test]
+fn of_two_texts_that_are_equally_near_the_even_one_is_written() {
+    let number = Model::Number(ModelNumber::double(-255_075_791_735_357.0 - 0.625));
+    let value = number.value();
+    assert_eq!(value.to_string(), "-255075791735357.62");
+    assert_eq!(value.canonical(), "-255075791735357.62");
+    assert_eq!(number.text(false), "-255075791735357.62");
 }
 
 /// Every place, so also each side of each boundary between the runs of a string.

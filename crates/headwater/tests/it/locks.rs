@@ -10,8 +10,8 @@ use headwater::{Admission, Engine, Key, Outcome, Patch, Seq, Value};
 /// nothing, and so does who submits elsewhere after that.
 #[test]
 fn a_slow_rule_holds_up_its_own_shard_alone() {
-    let (asked, is_asked) = mpsc::channel();
-    let (answer, answered) = mpsc::channel::<()>();
+    let (asked, is_asked) = mpsc::sync_channel(1);
+    let (answer, answered) = mpsc::sync_channel::<()>(1);
     let answered = Mutex::new(answered);
     let rule = move |admission: &Admission<'_>| {
         if admission.key.as_str() == "slow" {

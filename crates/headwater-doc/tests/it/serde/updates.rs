@@ -61,7 +61,7 @@ fn assert_shared(old: &Value, new: &Value) {
                 .for_each(|(old, new)| assert_shared(old, new));
         }
         (View::Object(old), View::Object(new)) => {
-            for (name, new) in new.iter() {
+            for (name, new) in new {
                 if let Some(old) = old.get(name) {
                     assert_shared(old, new);
                 }

@@ -34,10 +34,15 @@ impl Inner {
                 place = shard.read().relieve_frames(from);
             }
         }
-        for shard in &self.shards {
-            let mut place = Some(0);
-            while let Some(from) = place.filter(|_| goes_on()) {
-                place = shard.write().relieve_history(from);
+        let mut before = u64::MAX;
+        // Half of each history at a time, as long as that helps.
+        while goes_on() && self.shared.budget.used() < before {
+            before = self.shared.budget.used();
+            for shard in &self.shards {
+                let mut place = Some(0);
+                while let Some(from) = place.filter(|_| goes_on()) {
+                    place = shard.write().relieve_history(from);
+                }
             }
         }
         if goes_on() {

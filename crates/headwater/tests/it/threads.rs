@@ -132,7 +132,7 @@ fn a_batch_that_memory_was_made_for_when_the_engine_began_to_close_is_told_once(
         let engine = builder().shards(1).memory_max(8 << 20).build().unwrap();
         // What is left is too little for the batch; what relief compresses takes it a while.
         let room = room(&engine, "room");
-        let words = format!(r#"["{}"]"#, "word ".repeat(7_200_000 / 5));
+        let words = format!(r#"["{}"]"#, "word ".repeat(7_000_000 / 5));
         engine.create(&key("library"), json(&words)).unwrap();
         engine.tick(Time::from_millis(2_000));
         let session = engine.open_session().unwrap();

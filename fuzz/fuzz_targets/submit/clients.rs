@@ -30,7 +30,7 @@ impl Host {
         if let Some((session, _)) = self.issued_one(bytes)
             && self.sessions.close(session)
         {
-            self.shard.forget(session);
+            while self.shard.forget(session) {}
             self.decided.retain(|((other, _), _)| *other != session);
         }
     }

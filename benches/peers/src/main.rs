@@ -40,7 +40,7 @@ use clap::Parser;
 use crate::{
     beside::Beside,
     machine::Machine,
-    measure::{Effort, Row},
+    measure::{Effort, Exactly, Row},
     report::Report,
 };
 
@@ -57,6 +57,19 @@ struct Args {
     /// One suite only.
     #[arg(long, value_parser = SUITES.iter().map(|(name, _)| *name).collect::<Vec<_>>())]
     only: Option<String>,
+
+    /// No figures: one contestant's part of one contest, by the names in the table, as often as --times
+    /// says.
+    #[arg(long, requires_all = ["by", "times"], conflicts_with_all = ["quick", "json", "beside"])]
+    work: Option<String>,
+
+    /// The contestant that does --work.
+    #[arg(long, value_name = "NAME", requires = "work")]
+    by: Option<String>,
+
+    /// How often it does.
+    #[arg(long, value_name = "N", requires = "work")]
+    times: Option<u64>,
 
     /// Writes the figures to a file, too.
     #[arg(long, value_name = "FILE")]
@@ -96,6 +109,9 @@ const SUITES: &[(&str, Suite)] = &[
 
 fn main() -> io::Result<()> {
     let args = Args::parse();
+    if let (Some(work), Some(by), Some(times)) = (args.work, args.by, args.times) {
+        return do_exactly(Exactly { work, by, times }, args.only.as_deref());
+    }
     let effort = if args.quick {
         Effort::QUICK
     } else {
@@ -126,6 +142,17 @@ fn main() -> io::Result<()> {
     write!(io::stdout().lock(), "{report}")?;
     if let Some(file) = args.json {
         fs::write(file, format!("{:#}\n", report.to_json()))?;
+    }
+    Ok(())
+}
+
+/// For a program that counts instructions: what it takes is what twice as much takes more.
+fn do_exactly(exactly: Exactly, only: Option<&str>) -> io::Result<()> {
+    let effort = Effort::exactly(exactly);
+    for (name, suite) in SUITES {
+        if only.is_none_or(|only| only == *name) {
+            drop(suite(effort)?);
+        }
     }
     Ok(())
 }

@@ -9,6 +9,16 @@ pub(crate) struct Effort {
     rounds: usize,
     /// How long a round is to take.
     round: Duration,
+    /// One piece of work only, for a program that counts what this one does.
+    exactly: Option<&'static Exactly>,
+}
+
+/// One contestant's part in one contest, to be done so many times.
+#[derive(Debug)]
+pub(crate) struct Exactly {
+    pub(crate) work: String,
+    pub(crate) by: String,
+    pub(crate) times: u64,
 }
 
 impl Effort {
@@ -17,13 +27,24 @@ impl Effort {
     pub(crate) const FULL: Self = Self {
         rounds: 7,
         round: Duration::from_millis(40),
+        exactly: None,
     };
 
     /// Everything once: shows that it works, not what it costs.
     pub(crate) const QUICK: Self = Self {
         rounds: 1,
         round: Duration::ZERO,
+        exactly: None,
     };
+
+    /// No measuring: this one piece of work, and nothing of the others.
+    pub(crate) fn exactly(exactly: Exactly) -> Self {
+        Self {
+            // As long as the program, which does nothing else.
+            exactly: Some(Box::leak(Box::new(exactly))),
+            ..Self::QUICK
+        }
+    }
 
     /// Fewer rounds, for work that takes seconds each time.
     #[cfg(feature = "crdts")]
@@ -83,6 +104,9 @@ impl<'a> Contest<'a> {
     /// machine for a while disturbs all of them. In CPU time of this thread: what else runs on the
     /// machine does not count.
     pub(crate) fn held(mut self, effort: Effort) -> Row {
+        if let Some(exactly) = effort.exactly {
+            return self.done(exactly);
+        }
         let (counts, mut samples): (Vec<u64>, Vec<Vec<f64>>) = self
             .contestants
             .iter_mut()
@@ -104,6 +128,21 @@ impl<'a> Contest<'a> {
                 .zip(samples)
                 .map(|(name, samples)| Figure::of(name, samples))
                 .collect(),
+        }
+    }
+}
+
+impl Contest<'_> {
+    fn done(mut self, exactly: &Exactly) -> Row {
+        for (name, run) in &mut self.contestants {
+            if (self.work.as_str(), *name) == (&exactly.work, &exactly.by) {
+                let _part = run(exactly.times);
+            }
+        }
+        Row {
+            work: self.work,
+            unit: Unit::Nanoseconds,
+            figures: Vec::new(),
         }
     }
 }
@@ -346,6 +385,21 @@ mod tests {
     }
 
     #[test]
+    fn exactly_one_contestant_does_it_exactly_so_often() {
+        let (mut ours, mut theirs) = (0, 0);
+        let row = Contest::new("counting")
+            .by("ours", |count| ours += count)
+            .by("theirs", |count| theirs += count)
+            .held(Effort::exactly(Exactly {
+                work: "counting".to_owned(),
+                by: "theirs".to_owned(),
+                times: 7,
+            }));
+        assert!(row.figures.is_empty());
+        assert_eq!((ours, theirs), (0, 7));
+    }
+
+    #[test]
     fn what_is_no_part_of_the_work_does_not_count() {
         let row = Contest::new("waiting")
             .by_part("ours", |count| Duration::from_nanos(50 * count))
@@ -360,6 +414,7 @@ mod tests {
         let effort = Effort {
             rounds: 3,
             round: Duration::from_millis(2),
+            exactly: None,
         };
         let (mut long, mut short) = (0, 0);
         let row = Contest::new("waiting")

@@ -194,7 +194,26 @@ impl Lane {
             };
             self.remember(skipped, outcomes_max);
         }
+        if outcomes_max == 0 {
+            // Those before would stand for the ones that were skipped.
+            self.remembered.clear();
+        }
         self.rejected |= skipped > 0;
+    }
+
+    /// Bytes that the memory of its outcomes may grow by where all before `next` are skipped.
+    pub(crate) fn growth(&self, next: Seq, outcomes_max: usize) -> u64 {
+        let skipped = next.0.saturating_sub(self.expected().0);
+        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+        let len = self.remembered.len().saturating_add(skipped);
+        let more = len.min(outcomes_max).saturating_add(OUTCOMES_GROWTH);
+        let more = more.saturating_sub(self.remembered.capacity());
+        (more * size_of::<Remembered>()) as u64
+    }
+
+    /// How many outcomes it remembers without growing.
+    pub(crate) fn capacity(&self) -> usize {
+        self.remembered.capacity()
     }
 
     /// Bytes that the memory of its outcomes takes.

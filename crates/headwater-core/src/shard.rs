@@ -411,8 +411,7 @@ impl Shard {
             } else if expected <= lane.skip_to
                 && let Some(next) = self.reorder.lowest(lane_id)
             {
-                let outcomes_max = self.config.outcomes_max;
-                self.change_lane(lane_id, |lane| lane.skip_before(next, outcomes_max));
+                self.skip_before(lane_id, next);
             } else {
                 // The run is at its end; what is missing from now on gets its own time.
                 self.change_lane(lane_id, |lane| lane.skip_to = Seq::ZERO);
@@ -424,6 +423,20 @@ impl Shard {
         }
         self.tell(lane_id);
         self.ready.push_back(lane_id);
+    }
+
+    /// Gives up what a lane misses before a seq. What the memory has no room for, it does not remember.
+    fn skip_before(&mut self, lane_id: LaneId, next: Seq) {
+        let Some((_, lane)) = self.table.lanes.get(lane_id) else {
+            return;
+        };
+        let outcomes_max = self.config.outcomes_max;
+        let outcomes_max = if self.allowance.admits(lane.growth(next, outcomes_max)) {
+            outcomes_max
+        } else {
+            lane.capacity().min(outcomes_max)
+        };
+        self.change_lane(lane_id, |lane| lane.skip_before(next, outcomes_max));
     }
 
     /// Whether batches wait only for a turn.

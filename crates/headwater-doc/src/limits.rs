@@ -10,6 +10,10 @@ pub struct Limits {
     ///
     /// Peers and tools that parse by recursion commonly stop at 128 (`serde_json` does); a deeper
     /// document could be held here but not be read by them.
+    ///
+    /// A container remembers the greatest height that it had. Where that would break the limit, its height
+    /// is found by a walk of at most 100,000 values for a batch; a container of more, from which something
+    /// deep was removed, may be refused a place that it would fit in.
     pub depth: u32,
     /// Bytes of a text that is read, and of the document's own compact text. Default 64 MiB.
     ///

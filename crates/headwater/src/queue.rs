@@ -321,7 +321,7 @@ impl Inner {
         }
         if let Some(job) = again {
             done += 1;
-            let outcome = self.submit(&job.batch);
+            let outcome = self.submit(&job.batch, &self.closed);
             self.answer(queue, job, outcome);
         }
         self.tell(effects);

@@ -11,9 +11,11 @@ impl Inner {
     /// are compressed, here and now. Shard by shard, never under two locks. Whether there is more room.
     pub(crate) fn relieve(&self) -> bool {
         let before = self.shared.budget.used();
-        if let Some(target) = self.relieve_quickly() {
-            while self.shared.budget.used() > target && self.freeze_one(RELIEF_IDLE) {}
-        }
+        // Compressing may help where letting go of frames and history was in vain.
+        let target = self
+            .relieve_quickly()
+            .unwrap_or_else(|| self.relief_target());
+        while self.shared.budget.used() > target && self.freeze_one(RELIEF_IDLE) {}
         self.shared.budget.used() < before
     }
 

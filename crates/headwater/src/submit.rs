@@ -1,4 +1,7 @@
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use headwater_core::{
     Attachment, Busy, Decision, Key, LaneStatus, Outcome, Refusal, Seq, SessionId, Submission,
@@ -53,7 +56,7 @@ impl Engine {
     /// Takes a batch from a client. [`Session::submit`] is the short way.
     #[must_use = "the outcome says whether the batch was taken"]
     pub fn submit(&self, batch: &Submission) -> Outcome {
-        self.0.submit(batch)
+        self.0.submit(batch, &self.0.closing)
     }
 
     pub(crate) fn mailbox(&self, session: SessionId, attachment: Attachment) -> Arc<Mailbox> {
@@ -80,8 +83,9 @@ impl Engine {
 }
 
 impl Inner {
-    /// Takes a batch, and if there is no room for it makes some and takes it then.
-    pub(crate) fn submit(&self, batch: &Submission) -> Outcome {
+    /// Takes a batch, and if there is no room for it makes some and takes it then. Not if the engine is
+    /// `over`: for new batches once it closes, for those from a queue once that was worked off.
+    pub(crate) fn submit(&self, batch: &Submission, over: &AtomicBool) -> Outcome {
         let decide = |again: bool| {
             // Before the shard is locked, which nobody should wait for while it inflates.
             self.warm(&batch.key);
@@ -90,7 +94,7 @@ impl Inner {
                 shard.take_back_refusal();
             }
             // Looked at under the lock, so that nothing is held once what is held was given up.
-            if self.closing.load(Ordering::Relaxed) {
+            if over.load(Ordering::Relaxed) {
                 return (self.turn_away(Busy::ShuttingDown), false);
             }
             let outcome = shard.submit(self.now(), self.sessions.read(), batch);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use headwater_doc::{Patch, Pointer};
+use headwater_doc::{Operation, Patch, Pointer, Value};
 
 use super::{Shard, held_bytes};
 use crate::{
@@ -179,6 +179,7 @@ impl Shard {
             .saturating_add(held_bytes(patch) as u64)
             .saturating_add(BATCH_BYTES)
             .saturating_add(tables);
+        let bytes = bytes.saturating_add(self.multiplied(key, patch));
         let copied = PATH_BYTES.saturating_mul(patch.operations().len() as u64);
         // Nearly always there is room for the worst, and no need to look at the document.
         let ample = self.cold == 0 && self.allowance.admits(bytes.saturating_add(copied));
@@ -191,6 +192,21 @@ impl Shard {
         } else {
             Err(Busy::Memory.retry())
         }
+    }
+
+    /// What a batch adds by copying what is there before it. Copies of what it brings itself are found out
+    /// when it is decided.
+    fn multiplied(&self, key: &Key, patch: &Patch) -> u64 {
+        let operations = patch.operations().iter();
+        let sources = operations.filter_map(|operation| match operation {
+            Operation::Copy { from, .. } => Some(from),
+            _ => None,
+        });
+        let root = || self.table.document(key).and_then(Document::hot);
+        sources.fold(0, |sum: u64, from| {
+            let value = root().and_then(|root| from.resolve(root));
+            sum.saturating_add(value.map_or(0, Value::heap_bytes))
+        })
     }
 
     /// What a batch may copy of a document, at most `copied`, because somebody holds the newest version; or

@@ -230,6 +230,7 @@ fn json_schema_pointers_are_valid_or_not() {
             .is_none_or(|text| Pointer::parse(&text).is_ok());
         assert_eq!(is_pointer, *valid, "{data}");
     }
+    println!("{} cases of JSON Pointer", cases.len());
     assert_eq!(cases.len(), 40);
 }
 
@@ -245,6 +246,11 @@ fn relative_json_pointers_are_no_pointers() {
         return;
     };
     let mut texts: Vec<_> = cases.iter().filter_map(|(data, _)| data.as_str()).collect();
+    println!(
+        "{} cases of relative pointers, {} of them texts",
+        cases.len(),
+        texts.len()
+    );
     texts.sort_unstable();
     let mut ruled = RELATIVE;
     ruled.sort_unstable_by_key(|(text, _)| *text);

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use headwater::{Busy, Decision, Engine, Outcome, QueueBounds, Queued, Seq, Session, Submission};
+use headwater::{
+    Busy, ColdBounds, Decision, Engine, Outcome, QueueBounds, Queued, Seq, Session, Submission,
+    Time,
+};
 use tokio::{runtime, time::timeout};
 
 use crate::{
@@ -530,4 +533,35 @@ fn the_tasks_work_off_the_queues_and_everybody_gets_room_in_the_end() {
         let report = engine.shutdown(Duration::from_secs(5)).await;
         assert_eq!((report.left, report.aborted, engine.tasks()), (0, 0, 0));
     });
+}
+
+/// A batch that goes the direct way, because its document has to be inflated first, was accepted like the
+/// others.
+#[test]
+fn a_closing_engine_decides_what_waits_for_a_compressed_document() {
+    let cold = ColdBounds {
+        bytes_min: 1_000,
+        idle: Duration::from_secs(1),
+    };
+    let engine = Engine::builder().cold(cold).build().unwrap();
+    let library = key("library");
+    let root = format!(r#"{{"text":"{}","log":[]}}"#, "word ".repeat(1_000));
+    engine.create(&library, root.parse().unwrap()).unwrap();
+    for second in 1..10 {
+        engine.tick(Time::from_millis(second * 1_000));
+    }
+    assert_eq!(engine.stats().documents_frozen, 1);
+    let session = engine.open_session().unwrap();
+    let replies: Vec<_> = (1..=3)
+        .map(|seq| {
+            let batch = patch(r#"[{"op":"add","path":"/log/-","value":1}]"#);
+            engine
+                .enqueue(session.batch(&library, Seq(seq), batch))
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(engine.close(), (3, 0));
+    drop(replies);
+    assert_eq!(session.status(&library).decided, Seq(3));
+    assert_eq!(engine.stats().counts.applied, 3);
 }

@@ -310,8 +310,14 @@ impl World {
             );
             // P1: the outcome of each is remembered, and says whether it is there.
             let (mut there, mut rejected) = (0, 0);
-            for seq in 1..=SEQS {
-                match client.session.decision(&client.room, Seq(seq)).unwrap() {
+            let decision = |seq: &u64| client.session.decision(&client.room, Seq(*seq));
+            // But where a lane skips without room to remember what.
+            let known = (1..=SEQS).rev().take_while(|seq| decision(seq).is_some());
+            let known: Vec<_> = known.collect();
+            let all = known.len() as u64 == SEQS;
+            assert!(all || setting.is_short() && client.skipped > 0);
+            for seq in &known {
+                match decision(seq).unwrap() {
                     Decision::Applied { .. } => there += 1,
                     // One that was held, and found no room when its turn came.
                     Decision::Rejected { code } => {
@@ -321,7 +327,10 @@ impl World {
                     Decision::Skipped => assert!(client.skipped > 0, "{setting:?}"),
                 }
             }
-            assert_eq!(there, applied[&client.name], "{setting:?}");
+            assert!(
+                there == applied[&client.name] || !all && there < applied[&client.name],
+                "{setting:?}"
+            );
             if client.skipped == 0 {
                 assert_eq!(there + rejected, SEQS, "{setting:?}");
             }

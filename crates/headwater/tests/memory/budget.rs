@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use headwater::{
-    ApplyError, Bound, Busy, ColdBounds, CreateError, EditError, Encoding, Engine, Key, Memory,
-    Outcome, Patch, Refusal, ReorderBounds, Seq, Session, SubscribeOptions, Time, Value,
+    ApplyError, AtDeadline, Bound, Busy, ColdBounds, CreateError, EditError, Encoding, Engine, Key,
+    Memory, Outcome, Patch, Refusal, ReorderBounds, Seq, Session, SubscribeOptions, Time, Value,
 };
 
 use crate::{Mix, Random, alone, builder, patch, table, words};
@@ -129,6 +129,88 @@ fn room_is_made_for_as_much_as_is_asked_for() {
         .create(&other, Value::from(text.as_str()))
         .expect("there is room once history goes");
     assert_eq!(engine.stats().reliefs, 1);
+}
+
+/// What a batch copies is asked for before it is decided, so that history goes first.
+#[test]
+fn room_is_made_for_what_a_batch_copies() {
+    let _alone = alone();
+    let engine = small_engine();
+    let library = Key::new("library").expect("a key");
+    let text = words(usize::try_from(BUDGET).expect("it fits") / 4, 1);
+    let root = format!(r#"{{"text":"{text}"}}"#);
+    engine
+        .create(&library, root.parse().expect("JSON"))
+        .expect("room");
+    for document in 0..5 {
+        let key = Key::new(&format!("history/{document}")).expect("a key");
+        engine.create(&key, Value::default()).expect("room");
+        for turn in 0..44 {
+            let text = words(2_000, turn);
+            let batch = format!(r#"[{{"op":"add","path":"","value":"{text}"}}]"#);
+            engine.apply(&key, patch(&batch)).expect("room");
+        }
+    }
+    assert!(engine.memory().total() > BUDGET / 4 * 3);
+    assert_eq!(engine.stats().reliefs, 0);
+    let copy = patch(r#"[{"op":"copy","from":"/text","path":"/copy"}]"#);
+    let session = engine.open_session().expect("room");
+    let outcome = session.submit(&library, Seq(1), copy);
+    assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
+    assert_eq!(engine.stats().reliefs, 1);
+}
+
+/// A lane remembers only as much of what it skips as there is room for.
+#[test]
+fn what_lanes_skip_is_held_to_the_budget() {
+    let _alone = alone();
+    let half = Bound {
+        batches: 10_000,
+        bytes: 512 << 10,
+    };
+    let reorder = ReorderBounds {
+        lane: half,
+        document: half,
+        engine: half,
+        at_deadline: AtDeadline::Skip,
+        ..ReorderBounds::default()
+    };
+    let builder = builder().reorder(reorder).memory_max(BUDGET);
+    let engine = builder.build().expect("it can be");
+    let sessions: Vec<_> = (0..40)
+        .map(|_| engine.open_session().expect("room"))
+        .collect();
+    let mut held = 0;
+    for number in 0..20 {
+        let key = Key::new(&format!("{number}")).expect("a key");
+        engine.create(&key, Value::default()).expect("room");
+        for session in &sessions {
+            let outcome = session.submit(&key, Seq(1_000), patch("[]"));
+            held += u32::from(matches!(outcome, Outcome::Held { .. }));
+        }
+    }
+    assert!(held > 500, "{held}");
+    engine.tick(Time::from_micros(engine.now().as_micros() + 10_000_000));
+    let memory = engine.memory();
+    assert_eq!(engine.stats().counts.held, 0);
+    assert!(memory.total() <= BUDGET, "{memory:?}");
+}
+
+/// That frames and history cannot help is no reason not to compress.
+#[test]
+fn documents_are_compressed_though_other_relief_was_in_vain() {
+    let _alone = alone();
+    let engine = small_engine();
+    for number in 0..40 {
+        let key = Key::new(&format!("{number}")).expect("a key");
+        let _made_or_not = engine.create(&key, Value::from(words(25_000, 1).as_str()));
+    }
+    let frozen = engine.stats().documents_frozen;
+    engine.tick(Time::from_micros(engine.now().as_micros() + 2_000_000));
+    let key = Key::new("large").expect("a key");
+    let made = engine.create(&key, Value::from(words(400_000, 1).as_str()));
+    assert!(made.is_ok(), "{made:?}: {:?}", engine.memory());
+    assert!(engine.stats().documents_frozen > frozen + 1);
 }
 
 /// A search for room that found too little is not repeated by each who is refused.

@@ -162,6 +162,8 @@ impl World<'_> {
         let root = json(&any_root(&mut self.random));
         let own = [None, Some(AtDeadline::Report), Some(AtDeadline::Skip)];
         let at_deadline = *self.random.pick(&own);
+        let skips = self.config.memory_max == u64::MAX;
+        let at_deadline = at_deadline.filter(|_| skips);
         let options = DocumentOptions { at_deadline };
         let documents = self.model.documents.open.keys();
         let documents = documents

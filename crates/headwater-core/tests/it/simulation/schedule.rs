@@ -159,8 +159,10 @@ fn any_config(seed: u64, random: &mut Random) -> Config {
         };
     }
     let memory_max = if random.one_in(4) {
-        // Which batches are rejected for want of memory is for the shard to say: it must remember.
+        // Which batches are rejected for want of memory is for the shard to say: it must remember, and
+        // where it skips without room it does not.
         shard.outcomes_max = 1_024;
+        shard.reorder.at_deadline = AtDeadline::Report;
         (30 << 10) + random.below(100 << 10)
     } else {
         u64::MAX

@@ -228,7 +228,6 @@ impl World<'_> {
                 );
                 let next = *lane.held.keys().next().expect("one to skip to");
                 self.seen.add("skipped", 1);
-                self.overdraft = self.shared.budget.used();
                 lane.decided = next - 1;
                 lane.rejected = true;
                 continue;
@@ -472,8 +471,7 @@ impl World<'_> {
         let budget = &self.shared.budget;
         let (used, max) = (budget.used(), budget.max());
         self.used = used;
-        assert!(used <= max.max(self.overdraft), "P7: {used} of {max}");
-        self.overdraft = self.overdraft.min(used);
+        assert!(used <= max, "P7: {used} of {max}");
         let total: u64 = self.shards.iter().map(|shard| shard.memory().total()).sum();
         let total = total + self.shared.frames.bytes() + self.sessions.heap_bytes();
         let grain = (max / 4_096).min(64 << 10);

@@ -44,8 +44,6 @@ pub(crate) struct World<'a> {
     pub(crate) stages: bool,
     /// What the budget came to when it was last looked at.
     pub(crate) used: u64,
-    /// What the budget came to when a lane has skipped, which it remembers whether there is room or not.
-    pub(crate) overdraft: u64,
     pub(crate) seen: Seen,
     /// Whether what happens is told as it does.
     pub(crate) tells: bool,
@@ -94,7 +92,6 @@ impl<'a> World<'a> {
             written: 0,
             stages: false,
             used: 0,
-            overdraft: 0,
             seen: Seen::default(),
             tells,
         };

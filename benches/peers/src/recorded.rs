@@ -62,27 +62,18 @@ const SHAREDB: &str = "ShareDB 7.0.0";
 const YJS: &str = "yjs 13.6.33";
 
 const fn nanoseconds(work: &'static str, by: &'static str, median: f64) -> Recorded {
-    let unit = Unit::Nanoseconds;
-    Recorded {
-        work,
-        by,
-        unit,
-        median,
-    }
+    recorded(Unit::Nanoseconds, work, by, median)
 }
 
 const fn per_second(work: &'static str, by: &'static str, median: f64) -> Recorded {
-    let unit = Unit::PerSecond;
-    Recorded {
-        work,
-        by,
-        unit,
-        median,
-    }
+    recorded(Unit::PerSecond, work, by, median)
 }
 
 const fn bytes(work: &'static str, by: &'static str, median: f64) -> Recorded {
-    let unit = Unit::Bytes;
+    recorded(Unit::Bytes, work, by, median)
+}
+
+const fn recorded(unit: Unit, work: &'static str, by: &'static str, median: f64) -> Recorded {
     Recorded {
         work,
         by,

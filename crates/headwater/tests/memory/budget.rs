@@ -102,13 +102,9 @@ fn the_encoded_frames_of_a_removed_document_are_let_go() {
     }
 }
 
-/// Below the mark at which memory is relieved by itself: what is asked for at once is more than is left,
-/// and there is history to let go of.
-#[test]
-fn room_is_made_for_as_much_as_is_asked_for() {
-    let _alone = alone();
-    let engine = small_engine();
-    for document in 0..8 {
+/// So many documents with some 90 kB of history each, all of which may go.
+fn make_histories(engine: &Engine, documents: usize) {
+    for document in 0..documents {
         let key = Key::new(&format!("history/{document}")).expect("a key");
         engine.create(&key, Value::default()).expect("room");
         for turn in 0..44 {
@@ -117,6 +113,15 @@ fn room_is_made_for_as_much_as_is_asked_for() {
             engine.apply(&key, patch(&batch)).expect("room");
         }
     }
+}
+
+/// Below the mark at which memory is relieved by itself: what is asked for at once is more than is left,
+/// and there is history to let go of.
+#[test]
+fn room_is_made_for_as_much_as_is_asked_for() {
+    let _alone = alone();
+    let engine = small_engine();
+    make_histories(&engine, 8);
     assert!(
         engine.memory().total() > BUDGET / 2,
         "{:?}",
@@ -142,15 +147,7 @@ fn room_is_made_for_what_a_batch_copies() {
     engine
         .create(&library, root.parse().expect("JSON"))
         .expect("room");
-    for document in 0..5 {
-        let key = Key::new(&format!("history/{document}")).expect("a key");
-        engine.create(&key, Value::default()).expect("room");
-        for turn in 0..44 {
-            let text = words(2_000, turn);
-            let batch = format!(r#"[{{"op":"add","path":"","value":"{text}"}}]"#);
-            engine.apply(&key, patch(&batch)).expect("room");
-        }
-    }
+    make_histories(&engine, 5);
     assert!(engine.memory().total() > BUDGET / 4 * 3);
     assert_eq!(engine.stats().reliefs, 0);
     let copy = patch(r#"[{"op":"copy","from":"/text","path":"/copy"}]"#);

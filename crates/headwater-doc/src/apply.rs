@@ -3,13 +3,14 @@ use std::mem;
 use crate::{
     adopt::{adopt, adopt_each},
     array::Array,
+    chunked::Reach,
     limits::{LimitExceeded, Limits},
     number::Number,
     object::Names,
     patch::{Operation, Operations, Patch},
     pointer::{Pointer, array_index},
     totals::{Measure, Totals},
-    trail::{Before, Headers, Steps, Trail, child},
+    trail::{Before, Headers, Steps, Trail, When, child},
     value::{Value, View},
 };
 
@@ -105,10 +106,9 @@ impl Patch {
     /// Applies all operations in order, or none: if one fails, those before it are undone.
     ///
     /// After a failure the document is not only equal to what it was but shares what it shared: it and
-    /// every value in it that somebody else holds are the [`same`](Value::same) as before. Where somebody
-    /// else held the document itself, that costs O(1). Where not, a large array, object or string of
-    /// its own may have ceased to share parts of its inside with an older version, which cannot be seen
-    /// but in memory and in the time of a later [`diff()`](crate::diff()).
+    /// every value in it that somebody else holds are the [`same`](Value::same) as before, and so are the
+    /// parts of large arrays, objects and strings that an older version shares. Where somebody else held
+    /// the document itself, that costs O(1).
     ///
     /// Writes in place what no other value shares, and copies the path to the change elsewhere. The
     /// limits hold after every operation. O(depth · log(size)) an operation, but for `test`, which
@@ -152,7 +152,7 @@ impl Patch {
         Ok(Applied {
             inverse: Self::of(undo),
             touched,
-            copied_bytes: trail.copied_bytes,
+            copied_bytes: trail.copied_bytes(),
         })
     }
 }
@@ -258,7 +258,9 @@ impl Applier<'_> {
                 let sibling = array.beside(index).filter(|_| adopts);
                 let value = adopt(value, sibling);
                 self.check_depth(self.steps.len() + 1, &value)?;
-                self.edit(|parent, copied| parent.insert_element(index, value, copied));
+                self.edit(Reach::Around(index), |parent, copied| {
+                    parent.insert_element(index, value, copied);
+                });
                 let path = match &*last {
                     "-" => parent.element(index),
                     _ => path.clone(),
@@ -275,7 +277,7 @@ impl Applier<'_> {
                     let sibling = object.beside(position).filter(|_| adopts);
                     let value = adopt(value, sibling);
                     self.check_depth(self.steps.len() + 1, &value)?;
-                    self.edit(|parent, copied| {
+                    self.edit(Reach::Around(position), |parent, copied| {
                         parent.insert_member(position, &last, value, copied);
                     });
                     (Operation::Remove { path: path.clone() }, path.clone())
@@ -291,12 +293,16 @@ impl Applier<'_> {
         let (removed, touched) = match self.resolve(&parent)?.view() {
             View::Array(array) => {
                 let index = element(array, &last)?;
-                let removed = self.edit(|parent, copied| parent.remove_element(index, copied));
+                let removed = self.edit(Reach::Around(index), |parent, copied| {
+                    parent.remove_element(index, copied)
+                });
                 (removed, parent)
             }
             View::Object(object) => {
                 let (position, _) = object.find(&last).map_err(|_| Reason::NotFound)?;
-                let removed = self.edit(|parent, copied| parent.remove_member(position, copied));
+                let removed = self.edit(Reach::Around(position), |parent, copied| {
+                    parent.remove_member(position, copied)
+                });
                 (removed, path.clone())
             }
             _ => return Err(Reason::ThroughScalar),
@@ -343,7 +349,6 @@ impl Applier<'_> {
         if from.is_prefix_of(path) {
             return Err((path, Reason::IntoItself));
         }
-        let steps = self.steps.clone();
         let value = self.remove(from).map_err(|reason| (from, reason))?;
         self.add(path, value, Origin::Document)
             .map_err(|reason| (path, reason))?;
@@ -364,7 +369,7 @@ impl Applier<'_> {
             };
             self.undo.truncate(self.undo.len() - 2);
             self.undo.push(undo);
-            self.trail.join(self.undo.len(), &steps);
+            self.trail.join(self.undo.len());
         }
         Ok(())
     }
@@ -394,8 +399,9 @@ impl Applier<'_> {
         };
         let end = index.checked_add(remove).filter(|end| *end <= len);
         let range = index..end.ok_or(Reason::OutOfRange { len })?;
+        let reach = target.reach_of_splice(&range, insert);
         self.check_depth(self.steps.len(), insert)?;
-        let removed = self.edit(|target, copied| match insert.view() {
+        let removed = self.edit(reach, |target, copied| match insert.view() {
             View::Array(insert) => target.splice_elements(range, insert, copied),
             _ => target.splice_text(range, &insert.as_str().unwrap_or_default(), copied),
         });
@@ -436,32 +442,38 @@ impl Applier<'_> {
         Ok(value)
     }
 
-    /// Changes the value at `steps` in place. The change adds to its argument what it copies.
-    fn edit<R>(&mut self, change: impl FnOnce(&mut Value, &mut u64) -> R) -> R {
-        self.write(true, change)
+    /// Changes the value at `steps` in place, as far as `reach` tells. The change adds to its argument
+    /// what it copies.
+    fn edit<R>(&mut self, reach: Reach, change: impl FnOnce(&mut Value, &mut u64) -> R) -> R {
+        self.write(Some(reach), change)
     }
 
     /// Puts another value where that at `steps` is, and returns that.
     fn put(&mut self, value: Value) -> Value {
-        self.write(false, |slot, _| mem::replace(slot, value))
+        self.write(None, |slot, _| mem::replace(slot, value))
     }
 
-    /// Changes the value at `steps`, its own node if `into`, and the headers of the containers around
-    /// it.
-    fn write<R>(&mut self, into: bool, change: impl FnOnce(&mut Value, &mut u64) -> R) -> R {
+    /// Changes the value at `steps`, its own node if there is a `reach`, and the headers of the containers
+    /// around it.
+    fn write<R>(
+        &mut self,
+        reach: Option<Reach>,
+        change: impl FnOnce(&mut Value, &mut u64) -> R,
+    ) -> R {
         let changes = self.undo.len();
         let target = self
             .trail
-            .descend(self.document, &self.steps, changes, into);
-        let keeps = self.trail.keeps_headers();
-        let (own, names) = if into && keeps {
+            .descend(self.document, &self.steps, changes, reach);
+        let keeps = self.trail.keeps();
+        let (own, names) = if reach.is_some() && keeps {
             (target.totals(), target.names_to_keep())
         } else {
             (None, None)
         };
         let before = target.measure();
-        let result = change(target, &mut self.trail.copied_bytes);
+        let result = change(target, self.trail.copied_mut());
         let after = target.measure();
+        self.trail.moved(&self.steps, reach.is_some());
         if before != after {
             // None of the sums around the change is larger than the document's.
             let loses =
@@ -504,15 +516,15 @@ impl Applier<'_> {
                 container = child(container, step, &mut 0);
             }
         }
-        let headers = Headers { around, own, names };
-        self.trail.keep_headers(&self.steps, changes, headers);
+        let headers = Before::Headers(Box::new(Headers { around, own, names }));
+        self.trail.keep(headers, &self.steps, changes);
     }
 
     /// Puts headers back; the containers hold again what they held with them.
     fn restore(&mut self, headers: Headers) {
         let Headers { around, own, names } = headers;
         if let Some(totals) = own {
-            self.edit(|container, _| {
+            self.edit(Reach::Whole, |container, _| {
                 if let Some(names) = names {
                     container.restore_names(names, totals.counts_names());
                 }
@@ -559,17 +571,25 @@ impl Applier<'_> {
         self.undoing = true;
         self.notes_places = false;
         let undo = mem::take(&mut self.undo);
-        self.put_back(undo.len());
+        self.put_back(When::after(undo.len()));
         for (changes, operation) in undo.into_iter().enumerate().rev() {
-            let undone = self.take_back(operation);
+            let undone = self.take_back(operation, changes);
             debug_assert!(undone, "an inverse applies to what it was made from");
-            self.put_back(changes);
+            self.put_back(When::after(changes));
         }
     }
 
-    /// Applies what undoes an operation.
-    fn take_back(&mut self, operation: Operation) -> bool {
+    /// Applies what undoes the operation that so many others preceded.
+    fn take_back(&mut self, operation: Operation, changes: usize) -> bool {
         match operation {
+            Operation::Move { from, path } => {
+                let removed = self.remove(&from);
+                self.put_back(When {
+                    changes,
+                    halfway: true,
+                });
+                removed.is_ok_and(|value| self.add(&path, value, Origin::Document).is_ok())
+            }
             Operation::Replace { value, .. } if let Some(count) = self.places.pop() => {
                 let rest = self.places.len() - count;
                 self.steps = self.places.drain(rest..).collect();
@@ -580,13 +600,12 @@ impl Applier<'_> {
         }
     }
 
-    /// Puts back what was kept after so many changes. What stands there is equal to it, since all later
-    /// changes are undone.
-    fn put_back(&mut self, changes: usize) {
-        while let Some((steps, before)) = self.trail.pop(changes) {
+    /// Puts back what was kept then. What stands there is equal to it, since all later changes are undone.
+    fn put_back(&mut self, when: When) {
+        while let Some((steps, before)) = self.trail.pop(when) {
             self.steps = steps;
             match before {
-                Before::Value(value) => drop(self.put(value)),
+                Before::Value(value) | Before::Inside(value) => drop(self.put(value)),
                 Before::Headers(headers) => self.restore(*headers),
             }
         }

@@ -3,7 +3,7 @@ use std::{fmt, iter::FusedIterator, mem, ops::Range, ptr, slice};
 use triomphe::Arc;
 
 use crate::{
-    chunked::{Chunk, Chunked, Side, Sum as _, room, trim},
+    chunked::{Chunk, Chunked, Reach, Side, Sum as _, room, trim},
     dismantle::{RECURSION_MAX, dismantle},
     myers::Hunk,
     node::{Node, extend_clones},
@@ -255,6 +255,20 @@ impl ArrayTree {
     /// What a copy takes that shares all but the root.
     pub(crate) fn own_bytes(&self) -> usize {
         HEAD_BYTES + self.items.root_bytes()
+    }
+
+    pub(crate) fn is_shared_at(&self, reach: Reach) -> bool {
+        self.items.is_shared_at(reach)
+    }
+
+    /// See [`Chunked::exclusive_chunks`].
+    pub(crate) fn exclusive_values<'v>(
+        &'v self,
+        bytes: &mut u64,
+        mut each: impl FnMut(&'v [Value]),
+    ) {
+        self.items
+            .exclusive_chunks(bytes, &mut |items| each(&items.0));
     }
 
     /// Its own bytes, once the sums that they come from are checked.

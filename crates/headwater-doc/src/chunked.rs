@@ -81,6 +81,17 @@ impl Sum for () {
     }
 }
 
+/// How far into a sequence a change reaches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reach {
+    /// To one element, which is changed in its place.
+    Through(usize),
+    /// To one element and the chunks beside it, with which its own may merge.
+    Around(usize),
+    /// To any.
+    Whole,
+}
+
 /// Makes room for so many more elements of a chunk, and a few: doubling would leave up to half of a
 /// chunk's memory unused, for good if nothing is added again.
 pub(crate) fn room<T>(list: &mut Vec<T>, more: usize) {
@@ -365,6 +376,21 @@ impl<C: Chunk> Chunked<C> {
             start,
             end,
         }
+    }
+
+    /// Whether a clone shares nodes that a change would copy or give up.
+    pub(crate) fn is_shared_at(&self, reach: Reach) -> bool {
+        match reach {
+            Reach::Through(index) => self.root.is_shared_at(index, 0),
+            Reach::Around(index) => self.root.is_shared_at(index, 1),
+            Reach::Whole => matches!(self.root, Node::Branch(_)),
+        }
+    }
+
+    /// Hands out the chunks that nobody else holds, and adds to `bytes` what they and the branches above
+    /// them take below the root.
+    pub(crate) fn exclusive_chunks<'c>(&'c self, bytes: &mut u64, each: &mut impl FnMut(&'c C)) {
+        self.root.exclusive_chunks(bytes, each);
     }
 
     /// Takes the sequence apart into the chunks that no clone shares; lets go of the others.

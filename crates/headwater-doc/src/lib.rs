@@ -128,6 +128,7 @@ mod rope;
 mod scan;
 mod ser;
 mod shapes;
+mod sharing;
 mod text;
 mod totals;
 mod trail;

@@ -3,7 +3,7 @@ use std::{cmp::Ordering, fmt, iter::FusedIterator, mem, ops::Range, ptr, slice};
 use triomphe::Arc;
 
 use crate::{
-    chunked::{Chunk, Chunked, Side, room, trim},
+    chunked::{Chunk, Chunked, Reach, Side, room, trim},
     dismantle::{RECURSION_MAX, dismantle},
     myers::Hunk,
     name::{Name, NameList},
@@ -311,6 +311,20 @@ impl ObjectTree {
     /// What a copy takes that shares all but the root.
     pub(crate) fn own_bytes(&self) -> usize {
         HEAD_BYTES + self.members.root_bytes()
+    }
+
+    pub(crate) fn is_shared_at(&self, reach: Reach) -> bool {
+        self.members.is_shared_at(reach)
+    }
+
+    /// See [`Chunked::exclusive_chunks`].
+    pub(crate) fn exclusive_values<'v>(
+        &'v self,
+        bytes: &mut u64,
+        mut each: impl FnMut(&'v [Value]),
+    ) {
+        self.members
+            .exclusive_chunks(bytes, &mut |leaf| each(&leaf.values));
     }
 
     pub(crate) fn child_mut(&mut self, position: usize, copied: &mut u64) -> Option<&mut Value> {

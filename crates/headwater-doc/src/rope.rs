@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use crate::{
-    chunked::{Chunk, Chunked, Side, Sum},
+    chunked::{Chunk, Chunked, Reach, Side, Sum},
     scan::plain_bytes,
     work,
 };
@@ -48,6 +48,15 @@ impl Rope {
         HEAD_BYTES + self.runs.root_bytes()
     }
 
+    pub(crate) fn is_shared_at(&self, reach: Reach) -> bool {
+        self.runs.is_shared_at(reach)
+    }
+
+    /// See [`Chunked::exclusive_chunks`].
+    pub(crate) fn exclusive_runs(&self, bytes: &mut u64) {
+        self.runs.exclusive_chunks(bytes, &mut |_| {});
+    }
+
     pub(crate) fn runs(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.runs.chunks().map(|run| run.text.as_str())
     }
@@ -60,7 +69,7 @@ impl Rope {
         insert: &str,
         copied: &mut u64,
     ) -> Removed {
-        if insert.len() <= Run::SIZE_MAX && self.lies_in_one_run(&range) {
+        if self.splices_one_run(&range, insert.len()) {
             let inserted = Written::of(insert);
             let (text, removed) = self.runs.edit(range.start, copied, |run, at, sum| {
                 let text = run.splice(at..at + range.len(), insert);
@@ -81,13 +90,13 @@ impl Rope {
         Removed::Rope(removed)
     }
 
-    /// Whether `edit` at the start of the range finds all of it in one run.
-    fn lies_in_one_run(&self, range: &Range<usize>) -> bool {
-        range.is_empty()
-            || self
-                .runs
-                .chunk_at(range.start)
-                .is_some_and(|(run, at)| at + range.len() <= run.scalars)
+    /// Whether a splice, of so many bytes to be inserted, is an edit of the run at the start of its range.
+    pub(crate) fn splices_one_run(&self, range: &Range<usize>, inserted: usize) -> bool {
+        let lies_in_one = || {
+            let run = self.runs.chunk_at(range.start);
+            run.is_some_and(|(run, at)| at + range.len() <= run.scalars)
+        };
+        inserted <= Run::SIZE_MAX && (range.is_empty() || lies_in_one())
     }
 
     /// Whether both are the same text; shared runs at the same place are skipped by their pointers.

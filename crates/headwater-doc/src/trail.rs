@@ -1,38 +1,49 @@
-use std::mem;
+use std::{collections::BTreeSet, mem};
 
 use smallvec::SmallVec;
 
-use crate::{object::Names, totals::Totals, value::Value};
+use crate::{chunked::Reach, object::Names, totals::Totals, value::Value};
 
 /// What the inverses of a batch's changes do not bring back, so that a batch that fails can put it back:
 /// the nodes that it copies because somebody else holds them, with how many bytes they are, and what the
 /// headers of containers lose.
 ///
-/// While nothing is shared this costs a load for each container on the way to a change.
+/// While nothing is shared this costs a load for each node on the way to a change.
 pub(crate) struct Trail {
     /// The document as it was, if somebody else held it: then no node of it is written, and putting it
     /// back undoes all.
     root: Option<Value>,
     /// In the order in which they were met; none where there is a `root`.
     kept: Vec<Kept>,
-    /// Bytes of the copies.
-    pub(crate) copied_bytes: u64,
+    /// Where the large containers stand now that were kept for their inside.
+    inside: BTreeSet<Steps>,
+    /// Bytes of the copies, those included that what is kept here has caused.
+    copied_bytes: u64,
     /// Whether the batch is being undone, which leaves no trail.
     undoing: bool,
 }
 
 /// Something as it was before a change.
 struct Kept {
-    /// Changes that the batch had made by then.
-    changes: usize,
+    when: When,
     /// Where it stood then.
     steps: Steps,
     before: Before,
 }
 
+/// A moment of a batch: so many changes that can be undone by themselves were made, and if it is
+/// `halfway`, of the next, a move, the removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct When {
+    pub(crate) changes: usize,
+    pub(crate) halfway: bool,
+}
+
 pub(crate) enum Before {
     /// A value before its node was copied. Others hold it too, so that keeping it costs nothing.
     Value(Value),
+    /// A copy of a large container, whose inside somebody else holds in part, before it was changed.
+    Inside(Value),
     Headers(Box<Headers>),
 }
 
@@ -49,94 +60,135 @@ pub(crate) struct Headers {
 /// A path as positions in its containers.
 pub(crate) type Steps = SmallVec<[usize; 16]>;
 
+impl When {
+    pub(crate) const fn after(changes: usize) -> Self {
+        Self {
+            changes,
+            halfway: false,
+        }
+    }
+}
+
 impl Trail {
     pub(crate) const fn new() -> Self {
         Self {
             root: None,
             kept: Vec::new(),
+            inside: BTreeSet::new(),
             copied_bytes: 0,
             undoing: false,
         }
     }
 
     /// Walks down a path that leads somewhere, to change what is there after so many other changes:
-    /// the node itself if `into`, or else the place that it stands in. Shared nodes on the way are
-    /// copied.
+    /// the node itself as far as `reach` tells, or else the place that it stands in. Shared nodes on the
+    /// way are copied.
     pub(crate) fn descend<'v>(
         &mut self,
         root: &'v mut Value,
         steps: &[usize],
         changes: usize,
-        into: bool,
+        reach: Option<Reach>,
     ) -> &'v mut Value {
         let mut value = root;
-        let mut inside = false;
+        let mut kept = false;
         for (depth, &step) in steps.iter().enumerate() {
-            if value.is_shared() {
-                let steps = steps.get(..depth).unwrap_or_default();
-                self.unshare(value, steps, changes, inside);
-                inside = true;
-            }
+            let around = steps.get(..depth).unwrap_or_default();
+            kept |= self.make_own(value, Reach::Through(step), around, changes, kept);
             value = child(value, step, &mut self.copied_bytes);
         }
-        if into && value.is_shared() {
-            self.unshare(value, steps, changes, inside);
+        if let Some(reach) = reach {
+            self.make_own(value, reach, steps, changes, kept);
         }
         value
     }
 
-    /// Copies a node and keeps the old one; not if it is `inside` one that is kept and brings it back.
+    /// Makes a node that of the document alone. Keeps what that or the change itself takes away, if
+    /// nothing around it is `kept` that brings it back, and says whether it did.
+    fn make_own(
+        &mut self,
+        value: &mut Value,
+        reach: Reach,
+        steps: &[usize],
+        changes: usize,
+        kept: bool,
+    ) -> bool {
+        if value.is_shared() {
+            self.unshare(value, steps, changes, kept);
+            return true;
+        }
+        !kept
+            && self.keeps()
+            && value.is_shared_inside(reach)
+            && self.keep_inside(value, steps, changes)
+    }
+
+    /// Copies a node and keeps the old one, if nothing is `kept` that brings it back.
     #[cold]
-    fn unshare(&mut self, value: &mut Value, steps: &[usize], changes: usize, inside: bool) {
+    fn unshare(&mut self, value: &mut Value, steps: &[usize], changes: usize, kept: bool) {
         self.copied_bytes += value.own_bytes();
         let copy = value.copied();
         let value = mem::replace(value, copy);
-        if self.undoing || inside || self.root.is_some() {
+        if kept || !self.keeps() {
             return;
         }
         if changes == 0 && steps.is_empty() {
             self.root = Some(value);
         } else {
-            self.kept.push(Kept {
-                changes,
-                steps: steps.into(),
-                before: Before::Value(value),
-            });
+            self.keep(Before::Value(value), steps, changes);
         }
     }
 
-    /// Whether it matters what headers lose: not if what is put back brings all of them.
-    pub(crate) const fn keeps_headers(&self) -> bool {
+    /// Keeps a large container for its inside, once: from then on all of that is shared.
+    #[cold]
+    fn keep_inside(&mut self, value: &Value, steps: &[usize], changes: usize) -> bool {
+        let new = self.inside.insert(steps.into());
+        if new {
+            self.keep(Before::Inside(value.copied()), steps, changes);
+        }
+        new
+    }
+
+    /// Whether anything must be kept: not if what is put back brings everything.
+    pub(crate) const fn keeps(&self) -> bool {
         !self.undoing && self.root.is_none()
     }
 
-    /// Keeps the headers of a container and of those around it before a change.
-    pub(crate) fn keep_headers(&mut self, steps: &[usize], changes: usize, headers: Headers) {
+    /// Keeps what is at a place before a change.
+    pub(crate) fn keep(&mut self, before: Before, steps: &[usize], changes: usize) {
         self.kept.push(Kept {
-            changes,
+            when: When::after(changes),
             steps: steps.into(),
-            before: Before::Headers(Box::new(headers)),
+            before,
         });
     }
 
-    /// Makes one of the last two changes, a removal from `from` and what followed it: places that were
-    /// noted between the two become those that they had before the removal.
-    pub(crate) fn join(&mut self, changes: usize, from: &[usize]) {
-        let Some((removed, around)) = from.split_last() else {
+    /// Learns that the value at a place has become another, or if `into` that what is below it may have
+    /// moved.
+    pub(crate) fn moved(&mut self, steps: &Steps, into: bool) {
+        if self.inside.is_empty() {
             return;
+        }
+        let below = self.inside.range(steps.clone()..);
+        let below = below.take_while(|place| place.starts_with(steps));
+        let below: Vec<_> = below
+            .skip_while(|place| into && *place == steps)
+            .cloned()
+            .collect();
+        below.iter().for_each(|place| {
+            self.inside.remove(place);
+        });
+    }
+
+    /// Makes one of the last two changes, a removal and what followed it.
+    pub(crate) fn join(&mut self, changes: usize) {
+        let halfway = When {
+            changes: changes - 1,
+            halfway: true,
         };
-        for kept in self.kept.iter_mut().rev() {
-            if kept.changes < changes {
-                break;
-            }
-            kept.changes = changes - 1;
-            if let Some((before, rest)) = kept.steps.split_at_mut_checked(around.len())
-                && before == around
-                && let Some(step) = rest.first_mut()
-                && *step >= *removed
-            {
-                *step += 1;
-            }
+        let after = self.kept.iter_mut().rev();
+        for kept in after.take_while(|kept| kept.when.changes >= changes) {
+            kept.when = halfway;
         }
     }
 
@@ -146,12 +198,30 @@ impl Trail {
         self.root.take()
     }
 
-    /// What was noted last, and where, if that was after so many changes.
-    pub(crate) fn pop(&mut self, changes: usize) -> Option<(Steps, Before)> {
-        if self.kept.last()?.changes < changes {
-            return None;
+    /// What was kept last, and where, if that was then or later.
+    pub(crate) fn pop(&mut self, when: When) -> Option<(Steps, Before)> {
+        let last = self.kept.pop_if(|kept| kept.when >= when)?;
+        Some((last.steps, last.before))
+    }
+
+    /// Bytes of the copies, once the batch has succeeded: of those alone whose originals somebody else holds.
+    pub(crate) fn copied_bytes(self) -> u64 {
+        let insides = self.kept.into_iter().filter_map(|kept| match kept.before {
+            Before::Inside(value) => Some(value),
+            _ => None,
+        });
+        // What was kept otherwise goes first, so that it holds nothing.
+        let insides: Vec<_> = insides.collect();
+        let mut copied = self.copied_bytes;
+        for value in insides {
+            copied = copied.saturating_sub(value.exclusive_bytes());
         }
-        self.kept.pop().map(|kept| (kept.steps, kept.before))
+        copied
+    }
+
+    /// Where a change adds what it copies.
+    pub(crate) const fn copied_mut(&mut self) -> &mut u64 {
+        &mut self.copied_bytes
     }
 }
 

@@ -297,46 +297,6 @@ impl Value {
         }
     }
 
-    /// Whether somebody else holds the value's own node too.
-    pub(crate) fn is_shared(&self) -> bool {
-        match &self.0 {
-            Repr::Flat(flat) => !flat.is_unique(),
-            Repr::Rope(rope) => !rope.is_unique(),
-            Repr::Array(node) => !node.is_unique(),
-            Repr::Object(node) => !node.is_unique(),
-            Repr::ArrayTree(tree) => !tree.is_unique(),
-            Repr::ObjectTree(tree) => !tree.is_unique(),
-            Repr::Null | Repr::Bool(_) | Repr::Number(_) | Repr::Short(_) => false,
-        }
-    }
-
-    /// The value with a node of its own, which shares what it contains.
-    pub(crate) fn copied(&self) -> Self {
-        Self(match &self.0 {
-            Repr::Rope(rope) => Repr::Rope(Arc::new(Rope::clone(rope))),
-            Repr::Array(node) => Repr::Array(node.copied()),
-            Repr::Object(node) => Repr::Object(node.copied()),
-            Repr::ArrayTree(tree) => Repr::ArrayTree(Arc::new(ArrayTree::clone(tree))),
-            Repr::ObjectTree(tree) => Repr::ObjectTree(Arc::new(ObjectTree::clone(tree))),
-            // What changes a short string makes another.
-            scalar => scalar.clone(),
-        })
-    }
-
-    /// What a copy of the value's own node takes.
-    pub(crate) fn own_bytes(&self) -> u64 {
-        let own = match &self.0 {
-            Repr::Flat(flat) => flat.heap_bytes(),
-            Repr::Rope(rope) => rope.own_bytes(),
-            Repr::Array(node) => node.bytes(),
-            Repr::Object(node) => node.bytes(),
-            Repr::ArrayTree(tree) => tree.own_bytes(),
-            Repr::ObjectTree(tree) => tree.own_bytes(),
-            Repr::Null | Repr::Bool(_) | Repr::Number(_) | Repr::Short(_) => 0,
-        };
-        own as u64
-    }
-
     /// The child at a step, to be changed in place; what is shared on the way is copied, and what the
     /// copies of parts of large containers take is added to `copied`. The caller brings the totals up to
     /// date.

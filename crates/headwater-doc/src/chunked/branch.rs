@@ -1,4 +1,4 @@
-use std::{iter, mem};
+use std::{iter, mem, ptr};
 
 use triomphe::Arc;
 
@@ -90,6 +90,40 @@ impl<C: Chunk> Node<C> {
                     if let Ok(node) = Arc::try_unwrap(child.node) {
                         node.into_unshared_chunks(each);
                     }
+                }
+            }
+        }
+    }
+
+    /// Whether a node on the way to an element is shared, or one of so many beside it on either side. All
+    /// beside it where all are leaves, which a sequence that becomes small gives up at once.
+    pub(super) fn is_shared_at(&self, index: usize, beside: usize) -> bool {
+        let (mut node, mut offset) = (self, index);
+        while let Self::Branch(children) = node {
+            let slot;
+            (slot, offset) = locate(children, offset);
+            let Some(child) = children.get(slot) else {
+                break;
+            };
+            let small = beside > 0 && ptr::eq(node, self) && matches!(*child.node, Self::Leaf(_));
+            let beside = if small { FANOUT_MAX } else { beside };
+            let first = slot.saturating_sub(beside);
+            let mut near = children.iter().skip(first).take(slot - first + 1 + beside);
+            if near.any(|child| !child.node.is_unique()) {
+                return true;
+            }
+            node = &child.node;
+        }
+        false
+    }
+
+    pub(super) fn exclusive_chunks<'c>(&'c self, bytes: &mut u64, each: &mut impl FnMut(&'c C)) {
+        match self {
+            Self::Leaf(chunk) => each(chunk),
+            Self::Branch(children) => {
+                for child in children.iter().filter(|child| child.node.is_unique()) {
+                    *bytes += child.node.own_bytes() as u64;
+                    child.node.exclusive_chunks(bytes, each);
                 }
             }
         }

@@ -24,3 +24,4 @@ mod model;
 mod properties;
 #[cfg(test)]
 mod serde;
+mod sharing;

@@ -30,7 +30,7 @@ impl Value {
     /// The same value, with the lists of names of another one wherever both have objects of one shape at
     /// the same place: documents of one kind then keep their names once.
     ///
-    /// Looks at 1,024 values and 16 levels at most. Objects that take a list are copied; what is in them is
+    /// Looks at 1,024 values and 16 levels at most, so O(1). Objects that take a list are copied; what is in them is
     /// shared.
     #[must_use]
     pub fn with_names_of(self, sibling: &Self) -> Self {

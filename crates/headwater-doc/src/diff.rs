@@ -29,8 +29,8 @@ use crate::{
 /// compared whole, and so is an element of more than 256 values that was changed *and* moved past others.
 ///
 /// Between what they share, arrays are compared by what is equal at both ends, then by a bounded Myers
-/// diff (256 insertions and removals between unshared neighbours; beyond, the run is replaced); a changed
-/// element is compared in its turn. With `splice` allowed, changed strings and runs of elements become
+/// diff ("An O(ND) Difference Algorithm and Its Variations", 1986; 256 insertions and removals between
+/// unshared neighbours; beyond, the run is replaced); a changed element is compared in its turn. With `splice` allowed, changed strings and runs of elements become
 /// splices.
 ///
 /// The result is exact, not only equal by `==`: `1` that became `1.0` is a change.
@@ -60,7 +60,7 @@ impl Patch {
     /// somebody else holds that: for who has both values already, and puts `new` in the place of `old`
     /// without going the way from one to the other a second time.
     ///
-    /// Costs what [`diff()`] costs. The inverse leads from `new` back to `old`. [`Applied::copied_bytes`]
+    /// O(changes · log n) for what the two share, as [`diff()`], which says more. The inverse leads from `new` back to `old`. [`Applied::copied_bytes`]
     /// are those of the nodes of `old` that `new` does not share, but for what went to the inverse. No limit
     /// is checked: [`Limits::check`](crate::Limits::check) does so for `new`.
     ///

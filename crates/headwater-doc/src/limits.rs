@@ -3,7 +3,8 @@ use crate::value::Value;
 /// How large and how deep a document may be, as text to be parsed and as the result of a patch.
 ///
 /// All three hold for the *result* of every operation, not only for the text it came in: twenty
-/// small `copy` operations can double a document twenty times.
+/// small `copy` operations can double a document twenty times. RFC 8259 section 9 lets a reader set such
+/// limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Containers inside one another, the outermost included. Default 128.
@@ -41,7 +42,8 @@ impl Limits {
 }
 
 impl Limits {
-    /// Whether a value keeps to the limits. O(1), unless its cached height overstates.
+    /// Whether a value keeps to the limits. O(1), or O(values) where only a walk tells its height, since what
+    /// is remembered of it may overstate.
     ///
     /// # Errors
     ///
@@ -96,6 +98,7 @@ const fn breaks(sum: u64, limit: u64) -> bool {
 }
 
 impl Default for Limits {
+    /// The default that each field names.
     fn default() -> Self {
         Self {
             depth: 128,
@@ -130,7 +133,7 @@ pub enum LimitExceeded {
 }
 
 impl LimitExceeded {
-    /// A stable word for wire, metric and log.
+    /// A stable word for wire, metric and log. O(1).
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {

@@ -1,5 +1,8 @@
+use std::mem;
+
 use crate::{
     limits::{LimitExceeded, Limits},
+    object::{Members, Object},
     patch::{Operation, Patch},
     pointer::Pointer,
     value::{Value, View},
@@ -16,6 +19,10 @@ impl Patch {
     /// The translation holds for this document only: one that has changed since may refuse it, or end
     /// otherwise than the merge patch would have it. O(bytes of `merge` and of the patch, and log n for each
     /// member that is looked up); values that are replaced are compared with what stands there.
+    ///
+    /// No path leads deeper than [`Pointer::SEGMENTS_MAX`] levels, eight times the default limit of depth.
+    /// Where objects meet below that, the one at the end of the path is replaced by what the merge makes of
+    /// it, which costs the members of the objects that meet too; so the patch can always be written and read.
     ///
     /// # Errors
     ///
@@ -64,8 +71,11 @@ impl Patch {
             };
             merger.names.push(name);
             let old = target.get(name);
-            if let (Some(target), Some(members)) =
-                (old.and_then(Value::as_object), merge.as_object())
+            // The names of a member inside would be more than a path may have.
+            let at_deepest_path = merger.names.len() >= Pointer::SEGMENTS_MAX;
+            if !at_deepest_path
+                && let (Some(target), Some(members)) =
+                    (old.and_then(Value::as_object), merge.as_object())
             {
                 // The name stays until this object is done.
                 open.push((target, members.iter()));
@@ -92,9 +102,9 @@ struct Merger<'a> {
 }
 
 impl Merger<'_> {
-    /// Puts what is merged where no two objects meet.
+    /// Puts what is merged where no two objects meet, or none that paths lead into.
     fn place(&mut self, old: Option<&Value>, merge: &Value) -> Result<(), LimitExceeded> {
-        let value = without_null_members(merge);
+        let value = merged(old, merge);
         match old {
             // As in a diff, `1` that becomes `1.0` is a change.
             Some(old) if old.identical(&value) => Ok(()),
@@ -131,34 +141,65 @@ impl Merger<'_> {
     }
 }
 
-/// What a merge patch makes of nothing: itself, but for the members that are null in it and in the
-/// objects inside it.
-fn without_null_members(merge: &Value) -> Value {
-    let (true, Some(object)) = (has_null_member(merge), merge.as_object()) else {
+/// What a merge patch makes of a value, or of nothing (RFC 7396 section 2): of two objects one that has the
+/// members of both, but for those that are null in the patch; else the patch, without members that are null
+/// in it and in the objects inside it.
+fn merged(old: Option<&Value>, merge: &Value) -> Value {
+    let target = old.and_then(Value::as_object);
+    let object = merge.as_object();
+    let Some(object) = object.filter(|_| target.is_some() || has_null_member(merge)) else {
         return merge.clone();
     };
-    let mut name = "";
-    let mut rest = object.iter();
-    let mut members = Vec::new();
-    // The objects around, each with its name in the one before.
+    let mut level = Level::new("", target, object);
+    // The objects around, a list, since the depth is the input's.
     let mut open = Vec::new();
     loop {
-        match rest.next().map(|(name, value)| (name, value, value.view())) {
+        match level
+            .rest
+            .next()
+            .map(|(name, value)| (name, value, value.view()))
+        {
             Some((_, _, View::Null)) => {}
-            Some((inner, _, View::Object(object))) => {
-                open.push((name, rest, members));
-                (name, rest, members) = (inner, object.iter(), Vec::new());
+            Some((name, _, View::Object(object))) => {
+                let target = level.target.and_then(|target| target.get(name));
+                let inner = Level::new(name, target.and_then(Value::as_object), object);
+                open.push(mem::replace(&mut level, inner));
             }
-            Some((name, value, _)) => members.push((name, value.clone())),
+            Some((name, value, _)) => level.members.push((name, value.clone())),
             None => {
+                let Level { name, members, .. } = level;
                 let value = members.into_iter().collect();
                 let Some(around) = open.pop() else {
                     return value;
                 };
-                let inner = name;
-                (name, rest, members) = around;
-                members.push((inner, value));
+                level = around;
+                level.members.push((name, value));
             }
+        }
+    }
+}
+
+/// An object at work.
+struct Level<'a> {
+    /// Its name in the one around.
+    name: &'a str,
+    /// What stands there before.
+    target: Option<Object<'a>>,
+    /// What is still to be merged.
+    rest: Members<'a>,
+    /// What stands there after.
+    members: Vec<(&'a str, Value)>,
+}
+
+impl<'a> Level<'a> {
+    fn new(name: &'a str, target: Option<Object<'a>>, merge: Object<'a>) -> Self {
+        let old = target.into_iter().flatten();
+        let kept = old.filter(|(name, _)| merge.get(name).is_none());
+        Self {
+            name,
+            target,
+            rest: merge.iter(),
+            members: kept.map(|(name, value)| (name, value.clone())).collect(),
         }
     }
 }

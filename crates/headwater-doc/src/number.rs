@@ -22,7 +22,8 @@ use crate::work;
 /// Two numbers are equal if they have the same mathematical value, however they are held:
 /// `1 == 1.0` and `0 == -0.0` (RFC 6902 §4.6). No comparison rounds: 1e30 is not the integer of 31
 /// digits that it looks like, since the double has another value. [`Number::identical`] is the
-/// finer relation.
+/// finer relation. Comparing costs O(1), or O(bytes) where a number is kept as text; cloning costs a
+/// reference count at most.
 #[derive(Clone)]
 pub struct Number(Repr);
 
@@ -171,8 +172,8 @@ impl Number {
 
     /// Returns the nearest double, or `None` if the number is too large for any.
     ///
-    /// A number too small for a double gives the nearest there is, a zero of the same sign. O(1), or for a
-    /// number that is kept as text O(bytes), 1,024 at most; so here for all that follows.
+    /// A number too small for a double gives the nearest there is, a zero of the same sign. O(1), or O(bytes)
+    /// for a number that is kept as text: 1,024 at most.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         match &self.0 {
@@ -211,7 +212,8 @@ impl Number {
         Some(single).filter(|single| single.is_finite())
     }
 
-    /// Returns whether both are held alike, with the same bits or text: `1` and `1.0` are not.
+    /// Returns whether both are held alike, with the same bits or text: `1` and `1.0` are not. O(1), or O(bytes)
+    /// for numbers that are kept as text.
     #[inline]
     #[must_use]
     pub fn identical(&self, other: &Self) -> bool {
@@ -227,7 +229,7 @@ impl Number {
     /// Adds two numbers, or returns `None` if the sum cannot be held.
     ///
     /// Integers add exactly, within the 64-bit range. If one operand is a double, the sum is that
-    /// of the nearest doubles. Numbers kept as text do not add.
+    /// of the nearest doubles. Numbers kept as text do not add. O(1).
     #[must_use]
     pub fn checked_add(&self, other: &Self) -> Option<Self> {
         match (self.as_wide(), other.as_wide()) {
@@ -243,7 +245,8 @@ impl Number {
 
     /// Writes JSON text (RFC 8259 §6) from which [`Number::parse`] makes an identical number.
     ///
-    /// A double has its shortest digits and always a point or an exponent; a literal is verbatim.
+    /// A double has its shortest digits and always a point or an exponent; a literal is verbatim. O(bytes
+    /// written).
     ///
     /// # Errors
     ///
@@ -275,7 +278,8 @@ impl Number {
     /// Doubles have the form of ECMAScript's `Number::toString`; integers and integer literals
     /// have all their digits; other literals are `d.ddde+N` or `d.ddde-N` without idle zeros.
     /// Parsing the form and writing it again gives the same text. Beyond ±2^53 equal numbers may
-    /// differ in form: the integer 2^63 ends in 5808, the double 2^63 in 6000, as RFC 8785 asks.
+    /// differ in form: the integer 2^63 ends in 5808, the double 2^63 in 6000, as RFC 8785 asks. O(bytes
+    /// written), and for a number that is kept as text O(its bytes).
     ///
     /// # Errors
     ///
@@ -362,6 +366,7 @@ impl PartialEq for Number {
 impl Eq for Number {}
 
 impl fmt::Display for Number {
+    /// Writes what [`Number::write`] writes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f)
     }
@@ -402,11 +407,11 @@ from_integers!(i8 => i64::from, i16 => i64::from, i32 => i64::from, isize => |n|
 impl TryFrom<f64> for Number {
     type Error = NumberError;
 
-    /// Keeps the double as one, also if it is an integer.
+    /// Keeps the double as one, also if it is an integer. O(1).
     ///
     /// # Errors
     ///
-    /// [`NumberError::NotFinite`]: JSON has no infinity and no NaN.
+    /// [`NumberError::NotFinite`]: JSON has no infinity and no NaN (RFC 8259 §6).
     fn try_from(double: f64) -> Result<Self, NumberError> {
         // Invariant of `Double`.
         if !double.is_finite() {

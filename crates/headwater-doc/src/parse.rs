@@ -25,10 +25,10 @@ pub enum ParseReason {
     /// The text is not UTF-8 (RFC 8259 section 8.1).
     #[error("not UTF-8")]
     NotUtf8,
-    /// The text ends inside a value.
+    /// The text ends inside a value, or has none.
     #[error("unexpected end")]
     UnexpectedEnd,
-    /// Something else was due here.
+    /// Something else was due here (RFC 8259 section 2).
     #[error("expected {expected}")]
     Expected {
         /// What was due.
@@ -46,13 +46,13 @@ pub enum ParseReason {
     /// A string contains a control character that is not escaped (RFC 8259 section 7).
     #[error("control character in a string")]
     ControlCharacter,
-    /// A `\` is followed by nothing that it can escape.
+    /// A `\` is followed by nothing that it can escape (RFC 8259 section 7).
     #[error("unknown escape")]
     BadEscape,
-    /// A `\u` escape names half of a surrogate pair, which no Unicode string can hold.
+    /// A `\u` escape names half of a surrogate pair, which no Unicode string can hold (RFC 8259 section 8.2).
     #[error("lone surrogate")]
     LoneSurrogate,
-    /// An object has the same name twice.
+    /// An object has the same name twice, of which readers make different things (RFC 8259 section 4).
     #[error("name {name:?} repeated in an object that ends")]
     DuplicateName {
         /// The name, its first 64 characters.
@@ -111,11 +111,17 @@ enum Open {
 
 impl<'a> Parser<'a> {
     pub(crate) fn new(text: &'a [u8], limits: &'a Limits) -> Result<Self, ParseError> {
+        // First, so that a text that is too long is not even looked at.
+        if text.len() as u64 > limits.bytes {
+            let limit = limits.bytes;
+            let reason = LimitExceeded::Bytes { limit }.into();
+            return Err(ParseError { offset: 0, reason });
+        }
         let text = std::str::from_utf8(text).map_err(|error| ParseError {
             offset: error.valid_up_to(),
             reason: ParseReason::NotUtf8,
         })?;
-        let parser = Self {
+        Ok(Self {
             text,
             bytes: text.as_bytes(),
             at: 0,
@@ -126,11 +132,7 @@ impl<'a> Parser<'a> {
             values: Vec::new(),
             names: Vec::new(),
             shapes: Shapes::default(),
-        };
-        if text.len() as u64 > limits.bytes {
-            return Err(parser.too_large());
-        }
-        Ok(parser)
+        })
     }
 
     /// Reads a whole value.
@@ -200,11 +202,6 @@ impl<'a> Parser<'a> {
     /// Steps over a byte that was looked at.
     pub(crate) const fn step(&mut self) {
         self.at += 1;
-    }
-
-    fn too_large(&self) -> ParseError {
-        let limit = self.limits.bytes;
-        self.error(LimitExceeded::Bytes { limit })
     }
 
     /// Reads a scalar or an empty container; opens a container and returns `None` otherwise.

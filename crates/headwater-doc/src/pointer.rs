@@ -8,8 +8,9 @@ use crate::value::{Value, View};
 /// segment `~1` stands for `/` and `~0` for `~`; `/` alone has one segment, the empty name.
 ///
 /// A pointer keeps its escaped text, in which it is unique, so comparing pointers and testing for a
-/// prefix compare text. Cloning it and taking its [`parent`](Self::parent) cost one reference count. What
-/// is said of other costs below is by the bytes of the text.
+/// prefix compare text: `==`, the order, which is that of the bytes, hashing and writing cost O(bytes).
+/// Cloning it and taking its [`parent`](Self::parent) cost one reference count. What is said of costs below
+/// is by the bytes of the text.
 #[derive(Clone)]
 pub struct Pointer {
     /// Invariant: `text[..len]` is empty or starts with `/`, and each `~` in it is followed by `0`
@@ -130,13 +131,13 @@ impl Pointer {
         Some((parent, self.unescape(last)))
     }
 
-    /// The pointer without its last segment; `None` for the root. As [`split_last`](Self::split_last).
+    /// The pointer without its last segment; `None` for the root. O(bytes of the segment).
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         self.split_last().map(|(parent, _)| parent)
     }
 
-    /// This pointer with one more segment, which is escaped as needed. O(bytes).
+    /// This pointer with one more segment, which is escaped as needed (RFC 6901 section 3). O(bytes).
     ///
     /// Does not look at [`SEGMENTS_MAX`](Self::SEGMENTS_MAX): a pointer of more segments can be made and
     /// used, but [`parse`](Self::parse) refuses its text.
@@ -148,7 +149,8 @@ impl Pointer {
         Self::from_valid(&text)
     }
 
-    /// This pointer with one more segment, an index into an array; as [`child`](Self::child).
+    /// This pointer with one more segment, an index into an array. O(bytes). As [`child`](Self::child), it does
+    /// not look at [`SEGMENTS_MAX`](Self::SEGMENTS_MAX).
     #[must_use]
     pub fn element(&self, index: usize) -> Self {
         Self::from_valid(&format!("{self}/{index}"))
@@ -193,6 +195,7 @@ impl Pointer {
 }
 
 impl Default for Pointer {
+    /// The pointer to the whole document.
     fn default() -> Self {
         Self::root()
     }
@@ -201,6 +204,11 @@ impl Default for Pointer {
 impl FromStr for Pointer {
     type Err = PointerError;
 
+    /// As [`Pointer::parse`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pointer::parse`].
     fn from_str(text: &str) -> Result<Self, PointerError> {
         Self::parse(text)
     }
@@ -244,7 +252,7 @@ impl hash::Hash for Pointer {
     }
 }
 
-/// Why a text is no JSON Pointer. The fault is the sender's.
+/// Why a text is no JSON Pointer (RFC 6901 section 3). The fault is the sender's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PointerError {

@@ -16,7 +16,7 @@ pub enum InvalidPatch {
     /// The text is no JSON.
     #[error(transparent)]
     Text(#[from] ParseError),
-    /// The JSON is not an array.
+    /// The JSON is not an array (RFC 6902 section 3).
     #[error("a patch is an array of operations")]
     NotAnArray,
     /// An element of it is no operation.
@@ -29,7 +29,7 @@ pub enum InvalidPatch {
     },
 }
 
-/// What is wrong with an operation.
+/// What is wrong with an operation (RFC 6902 section 4).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidOperation {
@@ -50,7 +50,7 @@ pub enum InvalidOperation {
         /// What it must be.
         expected: &'static str,
     },
-    /// A path is no JSON Pointer.
+    /// A path is no JSON Pointer (RFC 6901).
     #[error("{member:?} {error}")]
     BadPointer {
         /// The member's name.

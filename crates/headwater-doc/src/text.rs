@@ -2,10 +2,12 @@ use std::{borrow::Cow, fmt, ops::Range, ptr};
 
 use crate::rope::{Rope, runs_eq};
 
-/// A string inside a document, to be read whole or run by run.
+/// A string inside a document (RFC 8259 section 7), to be read whole or run by run.
 ///
 /// A long string is held in several runs, so there is not always one `&str` to hand out;
-/// [`to_cow`](Self::to_cow) joins them where it must, [`runs`](Self::runs) never copies.
+/// [`to_cow`](Self::to_cow) joins them where it must, [`runs`](Self::runs) never copies. `==` compares scalar
+/// by scalar, without normalisation (section 8.3), and costs the bytes that the two do not share in memory at
+/// the same place, up to the first difference; `Display` writes the string itself, O(bytes).
 #[derive(Clone, Copy)]
 pub struct Text<'a>(Repr<'a>);
 
@@ -34,7 +36,7 @@ impl<'a> Text<'a> {
     }
 
     /// Length in Unicode scalar values. O(1) for strings of more than 1,024 bytes; shorter ones are
-    /// counted.
+    /// counted, O(bytes).
     #[must_use]
     pub fn scalars(self) -> usize {
         match self.0 {

@@ -18,11 +18,12 @@ use crate::{
     write::Gathered,
 };
 
-/// A JSON value: null, a boolean, a number, a string, an array or an object.
+/// A JSON value (RFC 8259 section 3): null, a boolean, a number, a string, an array or an object.
 ///
 /// Values are 16 bytes and share what they contain: cloning costs at most one reference count, and a
 /// clone never sees a later change. Changes go through a [`Patch`](crate::Patch); it writes in place
-/// what no other value holds and copies the path to it where another does.
+/// what no other value holds and copies the path to it where another does. Dropping a value costs what no
+/// other holds of it.
 ///
 /// `==` compares as RFC 6902 section 4.6 has it: numbers by value (`1`, `1.0` and `1e0` are equal,
 /// `0` and `-0.0` too), strings scalar by scalar, objects without regard to order. It costs what the two do
@@ -61,7 +62,7 @@ pub(crate) enum Repr {
 
 const _: () = assert!(size_of::<Value>() == 16);
 
-/// A value to look into, by kind.
+/// A value to look into, by kind. Copying it costs nothing.
 #[derive(Clone, Copy, Debug)]
 pub enum View<'a> {
     /// `null`
@@ -113,18 +114,19 @@ impl Value {
     }
 
     /// The value that a pointer leads to, if there is one; as [`Pointer::resolve`](crate::Pointer::resolve).
+    /// O(log n) for each segment, in a container of n children.
     #[must_use]
     pub fn at(&self, pointer: &crate::Pointer) -> Option<&Self> {
         pointer.resolve(self)
     }
 
-    /// Whether this is `null`.
+    /// Whether this is `null`. O(1).
     #[must_use]
     pub const fn is_null(&self) -> bool {
         matches!(self.0, Repr::Null)
     }
 
-    /// The boolean, if this is one.
+    /// The boolean, if this is one. O(1).
     #[must_use]
     pub const fn as_bool(&self) -> Option<bool> {
         match self.0 {
@@ -133,7 +135,7 @@ impl Value {
         }
     }
 
-    /// The number, if this is one.
+    /// The number, if this is one. O(1).
     #[must_use]
     pub const fn as_number(&self) -> Option<&Number> {
         match &self.0 {
@@ -142,19 +144,20 @@ impl Value {
         }
     }
 
-    /// The number as an unsigned integer, if it is one of 64 bits.
+    /// The number as an unsigned integer, if it is one of 64 bits; as [`Number::as_u64`]. O(1).
     #[must_use]
     pub fn as_u64(&self) -> Option<u64> {
         self.as_number()?.as_u64()
     }
 
-    /// The number as a signed integer, if it is one of 64 bits.
+    /// The number as a signed integer, if it is one of 64 bits; as [`Number::as_i64`]. O(1).
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         self.as_number()?.as_i64()
     }
 
-    /// The number as the nearest double, if this is a number within the range of doubles.
+    /// The number as the nearest double, if this is a number within the range of doubles. O(1), or O(bytes) for
+    /// one that is kept as text; as [`Number::as_f64`].
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         self.as_number()?.as_f64()
@@ -167,7 +170,7 @@ impl Value {
         self.as_text().map(Text::to_cow)
     }
 
-    /// The string to be read run by run, if this is one.
+    /// The string to be read run by run, if this is one. O(1).
     #[must_use]
     pub fn as_text(&self) -> Option<Text<'_>> {
         match self.view() {
@@ -176,7 +179,7 @@ impl Value {
         }
     }
 
-    /// The array, if this is one.
+    /// The array, if this is one. O(1).
     #[must_use]
     pub fn as_array(&self) -> Option<Array<'_>> {
         match self.view() {
@@ -185,7 +188,7 @@ impl Value {
         }
     }
 
-    /// The object, if this is one.
+    /// The object, if this is one. O(1).
     #[must_use]
     pub fn as_object(&self) -> Option<Object<'_>> {
         match self.view() {
@@ -388,6 +391,7 @@ impl Value {
 }
 
 impl Default for Value {
+    /// `null`.
     fn default() -> Self {
         Self::NULL
     }
@@ -405,7 +409,8 @@ impl Value {
     /// Whether both are written the same: as `==`, but `1` and `1.0` differ.
     ///
     /// A replica must get the very number that the document has, so this is what
-    /// [`diff`](crate::diff()) goes by. Costs what `==` costs.
+    /// [`diff`](crate::diff()) goes by. O(values and bytes) of what the two do not share in memory at the same
+    /// place, up to the first difference, as `==`.
     #[must_use]
     pub fn identical(&self, other: &Self) -> bool {
         equal(self, other, Number::identical)
@@ -522,15 +527,18 @@ from_integers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
 impl TryFrom<f64> for Value {
     type Error = NumberError;
 
+    /// Makes a number that is held as a double, also if it is an integer. O(1).
+    ///
     /// # Errors
     ///
-    /// [`NumberError::NotFinite`]: JSON has no infinity and no NaN.
+    /// [`NumberError::NotFinite`]: JSON has no infinity and no NaN (RFC 8259 section 6).
     fn try_from(double: f64) -> Result<Self, NumberError> {
         Number::try_from(double).map(Self::from)
     }
 }
 
 impl From<&str> for Value {
+    /// Makes a string. O(bytes).
     fn from(text: &str) -> Self {
         Self(if let Some(short) = Short::new(text) {
             Repr::Short(short)
@@ -543,6 +551,7 @@ impl From<&str> for Value {
 }
 
 impl From<String> for Value {
+    /// Makes a string. O(bytes).
     fn from(text: String) -> Self {
         if text.len() <= FLAT_BYTES_MAX {
             return Self::from(text.as_str());
@@ -561,14 +570,14 @@ impl From<Rope> for Value {
 }
 
 impl From<Vec<Self>> for Value {
-    /// Makes an array.
+    /// Makes an array. O(n).
     fn from(mut items: Vec<Self>) -> Self {
         Self::array_from_tail(&mut items, 0)
     }
 }
 
 impl FromIterator<Self> for Value {
-    /// Makes an array.
+    /// Makes an array. O(n).
     fn from_iter<I: IntoIterator<Item = Self>>(items: I) -> Self {
         Self::from(items.into_iter().collect::<Vec<_>>())
     }
@@ -598,7 +607,11 @@ impl<N: AsRef<str>> FromIterator<(N, Self)> for Value {
 impl FromStr for Value {
     type Err = ParseError;
 
-    /// Reads JSON text within the default [`Limits`], as [`Value::parse`].
+    /// Reads JSON text within the default [`Limits`], as [`Value::parse`], at the same cost.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Value::parse`].
     fn from_str(text: &str) -> Result<Self, ParseError> {
         parse(text.as_bytes(), &Limits::default())
     }
@@ -606,7 +619,7 @@ impl FromStr for Value {
 
 impl fmt::Display for Value {
     /// Writes compact JSON text that reads back as the same value, as [`Value::write`] does. `{:#}` writes it
-    /// indented, as [`Value::write_pretty`].
+    /// indented, as [`Value::write_pretty`]. Either costs what that costs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pretty = f.alternate();
         Gathered::write(f, self.written_bytes(), |out| {
@@ -620,6 +633,7 @@ impl fmt::Display for Value {
 }
 
 impl fmt::Debug for Value {
+    /// Writes compact JSON text, as [`Value::write`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f)
     }

@@ -24,7 +24,7 @@ impl Value {
     }
 
     /// Adds compact JSON text to a list of bytes: what [`write`](Self::write) writes. Makes room for
-    /// [`written_bytes`](Self::written_bytes).
+    /// [`written_bytes`](Self::written_bytes). O(bytes written).
     pub fn write_to(&self, out: &mut Vec<u8>) {
         out.reserve(usize::try_from(self.written_bytes()).unwrap_or_default());
         let _infallible = self.write(&mut Bytes(out));
@@ -40,8 +40,8 @@ impl Value {
         write(self, out, Style::Pretty)
     }
 
-    /// Writes the canonical form of RFC 8785: names sorted by UTF-16 code units, numbers as
-    /// ECMAScript writes them.
+    /// Writes the canonical form of RFC 8785: names sorted by UTF-16 code units (section 3.2.3), numbers as
+    /// ECMAScript writes them (section 3.2.2.3).
     ///
     /// Beyond the RFC, which knows doubles only, an integer outside ±2^53 and a number that no double
     /// holds are written exactly: `9007199254740993` stays itself. The canonical form of what the
@@ -55,7 +55,8 @@ impl Value {
         write(self, out, Style::Canonical)
     }
 
-    /// The canonical form as a string, as [`write_canonical`](Self::write_canonical) writes it.
+    /// The canonical form as a string, as [`write_canonical`](Self::write_canonical) writes it. O(bytes
+    /// written), and O(names · log(names)) for each object.
     #[must_use]
     pub fn canonical(&self) -> String {
         let mut text = String::new();
@@ -64,8 +65,9 @@ impl Value {
         text
     }
 
-    /// The XXH64 hash, with seed 0, of the canonical form, which costs writing that. Two replicas whose
-    /// documents are [`identical`](Self::identical) agree on it.
+    /// The XXH64 hash, with seed 0, of the canonical form. Two replicas whose documents are
+    /// [`identical`](Self::identical) agree on it. O(bytes of that form), and O(names · log(names)) for each
+    /// object, as for writing it; it is not kept as text.
     ///
     /// Two that agree on it hold documents of one canonical form: but for chance they are equal by `==`,
     /// except that the form of a double beyond ±2^53 is that of an integer which may not be its value:

@@ -1,3 +1,5 @@
+use super::NUMBER_BYTES_MAX;
+
 /// A number as sign, digits and exponent, for texts that fit no double.
 #[derive(Debug)]
 pub(crate) struct Decimal<'a> {
@@ -107,7 +109,10 @@ impl Exponent {
         // What is written has 19 digits at least, and the shift is less than the length of a text
         // in memory: so the sum keeps its sign, and carries one digit at most.
         let negative = text.starts_with('-');
-        let mut magnitude = text.trim_start_matches(['+', '-', '0']).as_bytes().to_vec();
+        let digits = text.trim_start_matches(['+', '-', '0']).as_bytes();
+        // A number with more digits here is too long to be kept, and beyond any double with so many.
+        let digits = digits.get(..NUMBER_BYTES_MAX).unwrap_or(digits);
+        let mut magnitude = digits.to_vec();
         let mut carry = if negative { -shift } else { shift };
         for digit in magnitude.iter_mut().rev() {
             let sum = i64::from(*digit - b'0') + carry;

@@ -1,6 +1,6 @@
 //! Merge patches: the RFC's cases, a naive model, and what is meant to break a server.
 
-use headwater_doc::{Extensions, LimitExceeded, Limits, Operation, Patch, Value, diff};
+use headwater_doc::{Extensions, LimitExceeded, Limits, Operation, Patch, Pointer, Value, diff};
 use proptest::{
     collection::{btree_map, vec},
     prelude::*,
@@ -120,6 +120,24 @@ proptest! {
         prop_assert_eq!(Model::of(&after), expected, "{}", patch);
     }
 
+    /// The same below the deepest path, where objects are merged before they are put.
+    #[test]
+    fn merging_below_the_deepest_path_agrees_with_the_rfc(
+        document in any_value(), merge in any_value(),
+    ) {
+        // It would remove what is looked at.
+        prop_assume!(merge != Model::Null);
+        let nested = |inner: &Model| {
+            let depth = Pointer::SEGMENTS_MAX;
+            value(&format!("{}{}{}", "{\"a\":".repeat(depth), inner.value(), "}".repeat(depth)))
+        };
+        let (patch, after) = merged(&nested(&document), &nested(&merge));
+        let expected = merged_model(Some(&document), &merge);
+        prop_assert_eq!(patch.is_empty(), document == expected);
+        let path: Pointer = "/a".repeat(Pointer::SEGMENTS_MAX).parse().unwrap();
+        prop_assert_eq!(after.at(&path).map(Model::of), Some(expected), "{}", patch);
+    }
+
     /// No operation is wasted: each is at the place of a difference, and no two at one place.
     #[test]
     fn a_translation_has_an_operation_for_each_member_that_changes(
@@ -190,10 +208,10 @@ fn a_merge_of_a_hundred_thousand_levels_takes_no_stack() {
     // Objects that meet all the way down.
     let (old, new) = (nested("1"), nested("2"));
     let (patch, after) = merged(&old, &new);
-    let path = "/a".repeat(DEEP);
+    let path = "/a".repeat(Pointer::SEGMENTS_MAX);
     assert!(
         matches!(patch.operations(), [Operation::Replace { path: at, value }]
-            if at.as_str() == path && *value == self::value("2"))
+            if at.as_str() == path && Some(value) == new.at(at))
     );
     assert!(after.identical(&new));
     // A null to be stripped from the lowest of them, which stays, empty.
@@ -202,6 +220,46 @@ fn a_merge_of_a_hundred_thousand_levels_takes_no_stack() {
     assert!(after.identical(&nested("{}")));
     // And none.
     assert!(merged(&value("0"), &new).1.identical(&new));
+}
+
+/// So many levels, each with a member beside the next one.
+fn levels(count: usize, inner: &str) -> Value {
+    let (head, tail) = ("{\"a\":".repeat(count), ",\"b\":0}".repeat(count));
+    value(&format!("{head}{inner}{tail}"))
+}
+
+/// A translation once had paths of more segments than a pointer may have: it could be applied, and written,
+/// but nobody could read it.
+#[test]
+fn a_merge_deeper_than_any_path_replaces_at_the_deepest_path() {
+    let limits = Limits {
+        depth: 2_000,
+        ..Limits::default()
+    };
+    let merge_at = |count: usize, inner: &str| {
+        let (head, tail) = ("{\"a\":".repeat(count), "}".repeat(count));
+        value(&format!("{head}{inner}{tail}"))
+    };
+    for count in [1_022, 1_023, 1_024, 1_025, 1_100] {
+        let document = levels(count, r#"{"x":1,"y":2,"z":[3]}"#);
+        let merge = merge_at(count, r#"{"x":null,"y":20,"w":{"v":null}}"#);
+        let (patch, after) = merged(&document, &merge);
+        assert!(after.identical(&levels(count, r#"{"w":{},"y":20,"z":[3]}"#)));
+        let paths = patch.operations().iter().map(Operation::path);
+        let segments = paths.map(|path| path.segments().count());
+        let expected = match count {
+            1_022 | 1_023 => vec![count + 1; 3],
+            _ => vec![Pointer::SEGMENTS_MAX],
+        };
+        assert_eq!(segments.collect::<Vec<_>>(), expected, "{count} levels");
+        // It is read as it was written, by whoever can hold the document.
+        let text = patch.to_string();
+        let read = Patch::parse(text.as_bytes(), &limits, Extensions::NONE);
+        assert_eq!(read, Ok(patch));
+        // What is as it is to be is not replaced.
+        let merge = merge_at(count, r#"{"x":null,"y":20,"w":{}}"#);
+        assert!(translated(&after, &merge).is_empty());
+    }
 }
 
 #[test]

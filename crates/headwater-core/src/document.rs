@@ -81,8 +81,23 @@ impl Deref for Snapshot {
 pub(crate) struct Rules<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) history: &'a HistoryBounds,
-    /// Bytes that it may grow by: what the memory budget has room for; `None` if not even for the commit.
-    pub(crate) room: Option<u64>,
+    /// Bytes that it may grow by: what the memory budget has room for.
+    pub(crate) room: u64,
+}
+
+/// Why a batch whose turn has come made no version. The document is as it was.
+#[derive(Clone, Debug)]
+pub(crate) enum Undone {
+    /// The memory budget has no room for what the document would become: as if it had never come.
+    NoRoom,
+    /// It was decided so.
+    Rejected(Rejection),
+}
+
+impl From<Rejection> for Undone {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
 }
 
 /// A batch whose turn has come.
@@ -202,13 +217,13 @@ impl Document {
         now: Time,
         turn: Turn<'_>,
         rules: Rules<'_>,
-    ) -> Result<Version, Rejection> {
+    ) -> Result<Version, Undone> {
         let bytes = self.hot().map_or(0, Value::heap_bytes);
         self.thaw_in_place();
         self.let_go();
         let head = self.version;
         let Root::Hot(root) = &mut self.root else {
-            return Err(Rejection::Panicked);
+            return Err(Rejection::Panicked.into());
         };
         let Turn {
             origin,
@@ -234,13 +249,13 @@ impl Document {
             let commit = Commit::new(head.next(), origin, now, patch, applied);
             // What a batch brings has been made room for; what it multiplies, by copying, has not.
             let growth = grown(bytes, root, commit.charge.own.saturating_add(copied));
-            if rules.room.is_none_or(|room| growth > room) {
+            if growth > rules.room {
                 let undone = commit.inverse.apply(root, &Limits::NONE);
                 debug_assert!(
                     undone.is_ok(),
                     "an inverse applies to what it was made from"
                 );
-                return Err(Rejection::Memory);
+                return Err(Undone::NoRoom);
             }
             if let (Some((admit, key)), Some((session, seq)), Some(before)) =
                 (admit, origin, before)
@@ -256,12 +271,12 @@ impl Document {
                 };
                 if let Err(code) = admit.admit(&request) {
                     *root = before;
-                    return Err(Rejection::Refused { code });
+                    return Err(Rejection::Refused { code }.into());
                 }
             }
             Ok((commit, copied))
         }));
-        let (commit, copied) = decided.unwrap_or(Err(Rejection::Panicked))?;
+        let (commit, copied) = decided.unwrap_or(Err(Rejection::Panicked.into()))?;
         self.note(commit, copied, rules.history);
         Ok(self.version)
     }

@@ -2,7 +2,7 @@ use std::{collections::VecDeque, ops::RangeInclusive};
 
 use crate::{
     id::{Seq, SessionId},
-    submission::Decision,
+    submission::{Busy, Decision},
     time::Time,
 };
 
@@ -74,6 +74,8 @@ pub enum Cause {
     Skipped,
     /// Their room was needed for batches nearer to their turn.
     Evicted,
+    /// Its turn came when the memory budget had no room for it.
+    Memory,
     /// The engine was shut down.
     ShutDown,
 }
@@ -86,6 +88,7 @@ impl Cause {
             Self::Deadline => "deadline",
             Self::Skipped => "skipped",
             Self::Evicted => "evicted",
+            Self::Memory => Busy::Memory.code(),
             Self::ShutDown => "shut_down",
         }
     }

@@ -18,7 +18,7 @@ use crate::{
     budget::{Allowance, Memory},
     config::{ShardConfig, Shared},
     counts::Counts,
-    document::{Document, Rules, Turn},
+    document::{Document, Rules, Turn, Undone},
     guard::Guard,
     id::{Key, Seq, SessionId, Version},
     lane::{Cause, Known, Report},
@@ -101,6 +101,18 @@ impl Effects {
     }
 }
 
+/// What is known of a batch that was handed in.
+enum Found {
+    /// All: this is what becomes of it.
+    Known(Outcome),
+    /// Nothing is wrong with it by itself, and it has come for the first time.
+    New {
+        lane_id: Option<LaneId>,
+        digest: u64,
+        expected: Seq,
+    },
+}
+
 #[derive(Debug)]
 struct HeldBatch {
     digest: u64,
@@ -160,7 +172,31 @@ impl Shard {
         batch: &Submission,
     ) -> Outcome {
         self.counts.received += 1;
-        let outcome = self.take(now, sessions, batch).unwrap_or_else(|refusal| {
+        let taken = self.take(now, sessions, batch);
+        self.answer(taken)
+    }
+
+    /// Answers a batch that is not taken for a `cause` that the shard does not know of: what is known of it
+    /// already, or what is wrong with it, comes first.
+    pub fn turn_away(
+        &mut self,
+        now: Time,
+        sessions: &Sessions,
+        batch: &Submission,
+        cause: Busy,
+    ) -> Outcome {
+        self.counts.received += 1;
+        let answer = match self.look_up(now, sessions, batch) {
+            Ok(Found::Known(outcome)) => Ok(outcome),
+            Ok(Found::New { .. }) => Err(cause.retry()),
+            Err(refusal) => Err(refusal),
+        };
+        self.answer(answer)
+    }
+
+    /// Accounts for a batch that may have been refused, and ends the call.
+    fn answer(&mut self, taken: Result<Outcome, Refusal>) -> Outcome {
+        let outcome = taken.unwrap_or_else(|refusal| {
             self.counts.told += 1;
             self.note_reason(refusal.code(), 1);
             Outcome::Refused(refusal)
@@ -169,13 +205,13 @@ impl Shard {
         outcome
     }
 
-    /// The rows of the outcome table in order.
-    fn take(
+    /// The rows of the outcome table in order: those that concern the batch alone and what is known of it.
+    fn look_up(
         &mut self,
         now: Time,
-        sessions: impl Deref<Target = Sessions>,
+        sessions: &Sessions,
         batch: &Submission,
-    ) -> Result<Outcome, Refusal> {
+    ) -> Result<Found, Refusal> {
         sessions.check(now, batch.session, batch.attachment)?;
         let digest = batch.digest();
         let lane_id = self.table.lane_id(batch.session, &batch.key);
@@ -186,7 +222,7 @@ impl Shard {
             return match known {
                 Known::Decided(decision) => {
                     self.counts.duplicate += 1;
-                    Ok(Outcome::Duplicate(decision))
+                    Ok(Found::Known(Outcome::Duplicate(decision)))
                 }
                 Known::Other => Err(Refusal::SeqReused),
                 Known::Skipped => Err(Refusal::TooLate { decided }),
@@ -202,9 +238,31 @@ impl Shard {
             }
             self.counts.duplicate += 1;
             let deadline = self.reorder.deadline(id).unwrap_or(now);
-            return Ok(Outcome::Held { expected, deadline });
+            return Ok(Found::Known(Outcome::Held { expected, deadline }));
         }
         self.check_batch(&batch.patch)?;
+        Ok(Found::New {
+            lane_id,
+            digest,
+            expected,
+        })
+    }
+
+    /// All rows of the outcome table.
+    fn take(
+        &mut self,
+        now: Time,
+        sessions: impl Deref<Target = Sessions>,
+        batch: &Submission,
+    ) -> Result<Outcome, Refusal> {
+        let (lane_id, digest, expected) = match self.look_up(now, &sessions, batch)? {
+            Found::Known(outcome) => return Ok(outcome),
+            Found::New {
+                lane_id,
+                digest,
+                expected,
+            } => (lane_id, digest, expected),
+        };
         let tables = if lane_id.is_none() {
             self.table.growth()
         } else {
@@ -229,14 +287,15 @@ impl Shard {
         if batch.seq > expected {
             return self.hold(now, lane_id, batch.seq, held, expected);
         }
-        let outcome = self.decide(now, lane_id, held, true);
+        let outcome = match self.decide(now, lane_id, held) {
+            Ok(version) => Outcome::Applied { version },
+            Err(Undone::Rejected(rejection)) => Outcome::Rejected(rejection),
+            Err(Undone::NoRoom) => return Err(Busy::Memory.retry()),
+        };
         // The batch that came may be the first missing one, with the next still missing.
         self.reorder.restart(now, lane_id);
         self.drain(now, lane_id);
-        Ok(match outcome {
-            Ok(version) => Outcome::Applied { version },
-            Err(rejection) => Outcome::Rejected(rejection),
-        })
+        Ok(outcome)
     }
 
     fn check_batch(&self, patch: &Patch) -> Result<(), Refusal> {
@@ -336,19 +395,13 @@ impl Shard {
         key.is_some_and(|key| self.make_room(&key, patch, 0).is_ok())
     }
 
-    /// Decides the batch that its lane expects.
-    fn decide(
-        &mut self,
-        now: Time,
-        lane_id: LaneId,
-        batch: HeldBatch,
-        has_room: bool,
-    ) -> Result<Version, Rejection> {
+    /// Decides the batch that its lane expects, unless there is no room for what would come of it.
+    fn decide(&mut self, now: Time, lane_id: LaneId, batch: HeldBatch) -> Result<Version, Undone> {
         let Some(&(entry_id, ref lane)) = self.table.lanes.get(lane_id) else {
-            return Err(Rejection::NoSuchDocument);
+            return Err(Rejection::NoSuchDocument.into());
         };
         let Some(entry) = self.table.entries.get(entry_id) else {
-            return Err(Rejection::NoSuchDocument);
+            return Err(Rejection::NoSuchDocument.into());
         };
         let key = entry.key.clone();
         let (session, seq) = (lane.session, lane.expected());
@@ -358,17 +411,16 @@ impl Shard {
         let admit = admit.as_deref().map(|admit| (admit, &key));
         let result = self
             .change_entry(entry_id, |document, rules| {
-                let room = rules.room.filter(|_| has_room);
-                let rules = Rules { room, ..rules };
                 decide(document, now, (session, seq), batch, orphaned, admit, rules)
             })
-            .unwrap_or(Err(Rejection::NoSuchDocument));
+            .unwrap_or(Err(Rejection::NoSuchDocument.into()));
         let decision = match &result {
             Ok(version) => {
                 self.counts.applied += 1;
                 Decision::Applied { version: *version }
             }
-            Err(rejection) => {
+            Err(Undone::NoRoom) => return Err(Undone::NoRoom),
+            Err(Undone::Rejected(rejection)) => {
                 self.counts.rejected += 1;
                 // The host's own words are not bounded.
                 self.note_reason(
@@ -383,7 +435,7 @@ impl Shard {
                 }
             }
         };
-        if result == Err(Rejection::Panicked) {
+        if matches!(result, Err(Undone::Rejected(Rejection::Panicked))) {
             self.close(&key, CloseReason::Panicked);
             self.effects.closed.push((key, CloseReason::Panicked));
         }
@@ -403,10 +455,15 @@ impl Shard {
             if let Some(batch) = self.reorder.take(now, lane_id, expected) {
                 // It finds the room that is left by what was decided before it.
                 self.settle();
-                self.counts.held -= 1;
                 let has_room = self.has_room(lane_id, &batch.patch);
+                if !has_room || matches!(self.decide(now, lane_id, batch), Err(Undone::NoRoom)) {
+                    // As if it came now: it is not decided, and its sender is told to hand it in again.
+                    self.give_up(now, lane_id, Cause::Memory, &[expected]);
+                    self.change_lane(lane_id, |lane| lane.skip_to = Seq::ZERO);
+                    return;
+                }
                 // Its sender finds the outcome in the lane's memory.
-                let _late = self.decide(now, lane_id, batch, has_room);
+                self.counts.held -= 1;
                 news = true;
             } else if expected <= lane.skip_to
                 && let Some(next) = self.reorder.lowest(lane_id)
@@ -590,10 +647,10 @@ fn decide(
     orphaned: bool,
     admit: Option<(&dyn Admit, &Key)>,
     rules: Rules<'_>,
-) -> Result<Version, Rejection> {
+) -> Result<Version, Undone> {
     document.check_guard(batch.guard, session, &batch.patch)?;
     if orphaned {
-        return Err(Rejection::Predecessor);
+        return Err(Rejection::Predecessor.into());
     }
     let turn = Turn {
         origin: Some((session, seq)),

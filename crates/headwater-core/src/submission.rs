@@ -135,9 +135,6 @@ pub enum Rejection {
         /// The version it was tried on.
         head: Version,
     },
-    /// The memory budget has no room for what the document would become.
-    #[error("{}", Busy::Memory)]
-    Memory,
     /// The host's own rule does not admit it.
     #[error("not admitted: {code}")]
     Refused {
@@ -162,7 +159,6 @@ impl Rejection {
             Self::Conflict(_) => "conflict",
             Self::Refused { code } => code,
             Self::Panicked => "panicked",
-            Self::Memory => Busy::Memory.code(),
             Self::Predecessor => "predecessor",
             Self::DoesNotApply { reason, .. } => reason.code(),
         }

@@ -1,5 +1,6 @@
 use std::{
     future::poll_fn,
+    iter,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::pin,
     sync::{Arc, Weak, atomic::Ordering},
@@ -7,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use headwater_core::Time;
-use parking_lot::Mutex;
+use headwater_core::{Shard, Time};
+use parking_lot::{Mutex, RwLock};
 use tokio::{
     runtime::Handle,
     task::{AbortHandle, yield_now},
@@ -68,8 +69,7 @@ impl Engine {
     /// [`StartError`]; nothing was started.
     pub fn start(&self) -> Result<(), StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        // The runtime does not say whether its time is enabled; sleeping panics if it is not.
-        if catch_unwind(|| drop(sleep(Duration::ZERO))).is_err() {
+        if !has_timer() {
             return Err(StartError::NoRuntime);
         }
         let background = &self.0.background;
@@ -97,7 +97,8 @@ impl Engine {
     /// more.
     ///
     /// Clients' batches are refused from the first poll on. Calling it again ends the same way, also if the
-    /// first was dropped half-way. It needs a runtime only if the engine was started.
+    /// first was dropped half-way. Polled off any tokio runtime with time enabled, it does not wait for the
+    /// tasks but aborts them.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let start = Instant::now();
         let inner = &self.0;
@@ -115,20 +116,25 @@ impl Engine {
                 yield_now().await;
             }
         }
-        let given_up = inner.end();
+        inner.end();
+        let mut given_up = 0;
+        for shard in &inner.shards {
+            while let Some(batches) = inner.give_up_round(shard) {
+                given_up += batches;
+                yield_now().await;
+            }
+        }
         let background = &inner.background;
         background.tracker.close();
         let left = deadline.saturating_sub(start.elapsed());
         let mut aborted = 0;
-        // Without tasks there may be no runtime to tell the time.
-        let has_tasks = !background.tracker.is_empty();
-        if has_tasks && timeout(left, background.tracker.wait()).await.is_err() {
+        if !background.ends_within(left).await {
             for task in background.started.lock().iter() {
                 aborted += usize::from(!task.is_finished());
                 task.abort();
             }
             // What is asleep ends at once; what is at work, at the end of that, which is not waited for.
-            let _at_work = timeout(ABORT, background.tracker.wait()).await;
+            background.ends_within(ABORT).await;
         }
         ShutdownReport {
             drained,
@@ -148,7 +154,9 @@ impl Engine {
         for queue in &inner.queues {
             while inner.work_off_round(queue) > 0 {}
         }
-        (drained, inner.end())
+        inner.end();
+        let rounds = |shard| iter::from_fn(move || inner.give_up_round(shard));
+        (drained, inner.shards.iter().flat_map(rounds).sum())
     }
 
     /// How many tasks of the engine there are.
@@ -168,24 +176,22 @@ impl Inner {
         queues.map(|queue| queue.close()).sum()
     }
 
-    /// Ends the tasks, and gives up what is held; how many batches that were.
-    fn end(&self) -> u64 {
+    /// Ends the tasks. What is held is to be given up then.
+    fn end(&self) {
         self.background.cancel();
         // A round that is under way has its shard locked before what is held is given up there, or sees
         // this and decides nothing more.
         self.closed.store(true, Ordering::Relaxed);
-        let mut given_up = 0;
-        for shard in &self.shards {
-            let mut more = true;
-            while more {
-                let mut shard = shard.write();
-                let before = shard.counts().told;
-                more = shard.give_up_held(self.now());
-                given_up += shard.counts().told - before;
-                self.finish(shard);
-            }
-        }
-        given_up
+    }
+
+    /// Gives up what some lanes of a shard hold: how many batches; `None` once nothing is held.
+    fn give_up_round(&self, shard: &RwLock<Shard>) -> Option<u64> {
+        let mut shard = shard.write();
+        let before = shard.counts().told;
+        let more = shard.give_up_held(self.now());
+        let given_up = shard.counts().told - before;
+        self.finish(shard);
+        (more || given_up > 0).then_some(given_up)
     }
 }
 
@@ -277,6 +283,12 @@ async fn work_off(engine: &Weak<Inner>, index: usize) {
     }
 }
 
+/// Whether the caller is on a tokio runtime whose time is enabled. The runtime does not say; sleeping panics
+/// if it is not.
+fn has_timer() -> bool {
+    Handle::try_current().is_ok() && catch_unwind(|| drop(sleep(Duration::ZERO))).is_ok()
+}
+
 /// A future that ends with an error if the other panics.
 async fn unwinding(future: impl Future<Output = ()>) -> Result<(), ()> {
     let mut future = pin!(future);
@@ -291,6 +303,15 @@ async fn unwinding(future: impl Future<Output = ()>) -> Result<(), ()> {
 }
 
 impl Background {
+    /// Waits for all tasks to end, but no longer than so; not at all where nothing tells the time. Whether
+    /// they have.
+    async fn ends_within(&self, deadline: Duration) -> bool {
+        if self.tracker.is_empty() || !has_timer() {
+            return self.tracker.is_empty();
+        }
+        timeout(deadline, self.tracker.wait()).await.is_ok()
+    }
+
     /// Ends the tasks, and lets none start any more.
     pub(crate) fn cancel(&self) {
         // Either a start under way has put all its tasks under the tracker by now, or it puts none.

@@ -1,5 +1,4 @@
 use std::{
-    collections::BTreeMap,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -71,9 +70,6 @@ pub(crate) struct Inner {
     /// Whether what waits in a queue is told so and not decided; set before what is held is given up, so
     /// that nothing is held any more after that.
     pub(crate) closed: AtomicBool,
-    /// Batches that were refused before any shard saw them.
-    pub(crate) turned_away: AtomicU64,
-    pub(crate) turned_away_for: Mutex<BTreeMap<&'static str, u64>>,
     pub(crate) subscribers: AtomicUsize,
     /// What the batches in all queues are charged.
     pub(crate) queued_bytes: AtomicU64,
@@ -165,8 +161,6 @@ impl Engine {
                 .collect(),
             closing: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            turned_away: AtomicU64::new(0),
-            turned_away_for: Mutex::default(),
             subscribers: AtomicUsize::new(0),
             queued_bytes: AtomicU64::new(0),
             numbers: AtomicU64::new(0),

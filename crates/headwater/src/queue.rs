@@ -10,7 +10,7 @@ use std::{
 
 use headwater_core::{Busy, Outcome, Refusal, Submission};
 use parking_lot::Mutex;
-use tokio::sync::{AcquireError, Notify, Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{AcquireError, Notify, Semaphore, SemaphorePermit, TryAcquireError, oneshot};
 
 use crate::engine::{Engine, Inner, Tallies};
 
@@ -137,7 +137,7 @@ impl Engine {
         let permits = queue.permits(&batch);
         match self.room(queue, permits).await {
             Ok(room) => room.forget(),
-            Err(_closed) => return self.0.turn_away(Busy::ShuttingDown),
+            Err(_closed) => return self.0.turn_away(&batch, Busy::ShuttingDown),
         }
         match self.0.put(queue, batch, permits) {
             Ok(queued) => queued.outcome().await,
@@ -149,15 +149,19 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// The outcome, a [`Refusal::Retry`](crate::Refusal::Retry), if there is none or the engine is
-    /// shutting down.
+    /// The outcome, if there is none or the engine is shutting down: a
+    /// [`Refusal::Retry`](crate::Refusal::Retry), if the batch is new and nothing is wrong with it.
     pub fn enqueue(&self, batch: Submission) -> Result<Queued, Outcome> {
         let queue = self.0.queue(&batch);
         let permits = queue.permits(&batch);
         match queue.room.try_acquire_many(permits) {
             Ok(room) => room.forget(),
-            Err(_) if queue.room.is_closed() => return Err(self.0.turn_away(Busy::ShuttingDown)),
-            Err(_) => return Err(self.0.turn_away(Busy::Queue)),
+            Err(TryAcquireError::Closed) => {
+                return Err(self.0.turn_away(&batch, Busy::ShuttingDown));
+            }
+            Err(TryAcquireError::NoPermits) => {
+                return Err(self.0.turn_away(&batch, Busy::Queue));
+            }
         }
         self.0.put(queue, batch, permits)
     }
@@ -212,7 +216,7 @@ impl Inner {
         let has_room = budget.reserve(bytes) || self.relieve() && budget.reserve(bytes);
         if !has_room {
             queue.room.add_permits(permits as usize);
-            return Err(self.turn_away(Busy::Memory));
+            return Err(self.turn_away(&batch, Busy::Memory));
         }
         self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
         let (reply, outcome) = oneshot::channel();
@@ -226,7 +230,7 @@ impl Inner {
             None => Ok(Queued(outcome)),
             Some(job) => {
                 self.take_out(queue, &job);
-                Err(self.turn_away(Busy::ShuttingDown))
+                Err(self.turn_away(&job.batch, Busy::ShuttingDown))
             }
         }
     }
@@ -281,14 +285,15 @@ impl Inner {
         let mut again = None;
         let mut shard = self.shard(&key).write();
         while let Some(job) = round.jobs.front() {
+            let now = self.now();
             let outcome = if self.closed.load(Ordering::Relaxed) {
-                self.turn_away(Busy::ShuttingDown)
+                shard.turn_away(now, &self.sessions.read(), &job.batch, Busy::ShuttingDown)
             } else if shard.cold(&job.batch.key).is_some() {
                 // One that has to be inflated first is left to the way that does so off the lock.
                 again = round.jobs.pop_front();
                 break;
             } else {
-                shard.submit(self.now(), self.sessions.read(), &job.batch)
+                shard.submit(now, self.sessions.read(), &job.batch)
             };
             if matches!(
                 outcome,

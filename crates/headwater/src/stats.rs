@@ -104,24 +104,19 @@ impl Inner {
     }
 
     fn reasons(&self) -> BTreeMap<&'static str, u64> {
-        let mut sum = self.turned_away_for.lock().clone();
+        let mut sum = BTreeMap::new();
         for shard in &self.shards {
             for (&reason, &count) in shard.read().reasons() {
                 // A client may skip as many as there are, in one shard and in the next.
-                let sum = sum.entry(reason).or_default();
-                *sum = u64::saturating_add(*sum, count);
+                let sum: &mut u64 = sum.entry(reason).or_default();
+                *sum = sum.saturating_add(count);
             }
         }
         sum
     }
 
     fn counts(&self) -> Counts {
-        let turned_away = self.turned_away.load(Ordering::Relaxed);
-        let mut sum = Counts {
-            received: turned_away,
-            told: turned_away,
-            ..Counts::default()
-        };
+        let mut sum = Counts::default();
         for shard in &self.shards {
             sum += shard.read().counts();
         }

@@ -94,10 +94,12 @@ impl Inner {
                 shard.take_back_refusal();
             }
             // Looked at under the lock, so that nothing is held once what is held was given up.
-            if over.load(Ordering::Relaxed) {
-                return (self.turn_away(Busy::ShuttingDown), false);
-            }
-            let outcome = shard.submit(self.now(), self.sessions.read(), batch);
+            let (now, sessions) = (self.now(), self.sessions.read());
+            let outcome = if over.load(Ordering::Relaxed) {
+                shard.turn_away(now, &sessions, batch, Busy::ShuttingDown)
+            } else {
+                shard.submit(now, sessions, batch)
+            };
             let more = shard.has_turn();
             let effects = shard.effects();
             // The lock is let go before anyone is woken, who may do anything.
@@ -124,11 +126,10 @@ impl Inner {
         outcome
     }
 
-    /// Refuses a batch that no shard has seen.
-    pub(crate) fn turn_away(&self, cause: Busy) -> Outcome {
-        self.turned_away.fetch_add(1, Ordering::Relaxed);
-        *self.turned_away_for.lock().entry(cause.code()).or_default() += 1;
-        Outcome::Refused(cause.retry())
+    /// Answers a batch that does not get as far as its turn.
+    pub(crate) fn turn_away(&self, batch: &Submission, cause: Busy) -> Outcome {
+        let mut shard = self.shard(&batch.key).write();
+        shard.turn_away(self.now(), &self.sessions.read(), batch, cause)
     }
 
     pub(crate) fn close_session(&self, session: SessionId) -> bool {

@@ -5,7 +5,7 @@ use headwater_doc::{LimitExceeded, Patch, PatchError, Reason, Value};
 use super::Shard;
 use crate::{
     config::DocumentOptions,
-    document::{Document, Snapshot, Staged, Turn},
+    document::{Document, Snapshot, Staged, Turn, Undone},
     id::{Epoch, Key, Position, Version},
     submission::{Busy, Rejection},
     time::Time,
@@ -119,10 +119,10 @@ impl Shard {
         self.settle();
         match applied.ok_or(ApplyError::NoSuchDocument)? {
             Ok(version) => Ok(version),
-            Err(Rejection::DoesNotApply {
+            Err(Undone::Rejected(Rejection::DoesNotApply {
                 operation, reason, ..
-            }) => Err(ApplyError::Patch { operation, reason }),
-            Err(Rejection::Memory) => Err(ApplyError::Memory),
+            })) => Err(ApplyError::Patch { operation, reason }),
+            Err(Undone::NoRoom) => Err(ApplyError::Memory),
             Err(_) => {
                 self.close(key, CloseReason::Panicked);
                 self.effects

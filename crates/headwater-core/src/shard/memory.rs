@@ -251,7 +251,7 @@ impl Shard {
         let rules = Rules {
             limits: &self.config.limits,
             history: &self.config.history,
-            room: Some(self.allowance.room()),
+            room: self.allowance.room(),
         };
         let changed = change(document, rules);
         document.count_watch(&mut self.allowance);

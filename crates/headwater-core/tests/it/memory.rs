@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use headwater_core::{
-    ApplyError, Bound, Budget, Busy, ColdBounds, CreateError, DocumentOptions, HistoryBounds,
-    Memory, Outcome, ReorderBounds, ShardConfig, Shared, Snapshot,
+    ApplyError, Bound, Budget, Busy, Cause, ColdBounds, CreateError, DocumentOptions,
+    HistoryBounds, Memory, Outcome, ReorderBounds, Report, Seq, ShardConfig, Shared, Snapshot,
 };
 
 use crate::{
@@ -521,6 +521,55 @@ fn a_run_of_held_batches_is_decided_within_the_budget() {
     within(&budget);
     server.tick();
     within(&budget);
+}
+
+/// P2 and P4: a batch that was held and finds no room when its turn comes is not decided. Its sender is told
+/// and hands it in again, and all is as if they had come in order.
+#[test]
+fn a_held_batch_that_finds_no_room_is_told_and_taken_when_there_is_some() {
+    let mut server = tiny(200 << 10);
+    server.create("room", r#"{"log":[]}"#);
+    server.create("hall", r#"{"log":[]}"#);
+    let client = server.client("room");
+    let other = server.client("hall");
+    for seq in 2..=4 {
+        let outcome = server.send(&client, seq, &add("/log/-", 6_000));
+        assert!(matches!(outcome, Outcome::Held { .. }), "{outcome:?}");
+    }
+    let budget = Arc::clone(&server.shared.budget);
+    let mut seq = 0;
+    while budget.max() - budget.used() > 8 << 10 {
+        seq += 1;
+        server.send_all(&other, [seq]);
+    }
+    // There is room for nothing at all, and none for one of those that are held.
+    let first = server.send(&client, 1, "[]");
+    assert!(matches!(first, Outcome::Applied { .. }), "{first:?}");
+    within(&budget);
+    let status = server.status(&client);
+    let report = Report {
+        at: server.now,
+        cause: Cause::Memory,
+        first: Seq(2),
+        batches: 1,
+    };
+    assert_eq!((status.decided, status.report), (Seq(1), Some(report)));
+    assert_eq!(
+        (status.held, &status.missing[..]),
+        (2, &[Seq(2)..=Seq(2)][..])
+    );
+    assert!(status.deadline.is_some(), "the others wait for it");
+    let counts = server.shard.counts();
+    assert_eq!(counts.rejected, 0, "{counts:?}");
+    assert!(counts.balance());
+
+    server.shard.remove(&key("hall")).expect("it is there");
+    for seq in server.status(&client).expected.0..=4 {
+        let outcome = server.send(&client, seq, &add("/log/-", 6_000));
+        assert!(!matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
+    }
+    assert_eq!(server.status(&client).decided.0, 4);
+    assert_eq!(server.text("room").matches(r#"",""#).count(), 2);
 }
 
 /// P7: a copy is small as a batch, and counts whole in the document.

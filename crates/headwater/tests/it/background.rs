@@ -122,6 +122,25 @@ fn an_engine_that_was_never_started_is_shut_down_on_no_runtime() {
     assert_eq!(now_or_never(queued.outcome()), Some(applied(1)));
 }
 
+/// P8: off the runtime nobody tells how long tasks are waited for, so they are aborted.
+#[test]
+fn an_engine_is_shut_down_off_the_runtime_that_it_was_started_on() {
+    let runtime = two_threads();
+    let engine = engine();
+    let room = room(&engine, "room");
+    let session = engine.open_session().unwrap();
+    runtime.block_on(async { engine.start().unwrap() });
+    hold(&session, &room, [2]);
+    let report = polled(engine.shutdown(LONG), 100, || {}).expect("an end");
+    assert_eq!(report.given_up, 1);
+    let mut waited = 0;
+    while engine.tasks() > 0 && waited < 2_000 {
+        waited += 1;
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(engine.tasks(), 0);
+}
+
 /// P4 and P8: what is not decided by the deadline is told.
 #[test]
 fn a_shutdown_decides_what_waits_until_its_deadline_and_tells_the_rest() {

@@ -8,8 +8,8 @@ use std::{
 };
 
 use headwater::{
-    Busy, ColdBounds, Decision, Engine, Outcome, QueueBounds, Queued, Seq, Session, Submission,
-    Time,
+    Busy, ColdBounds, Decision, Engine, Outcome, QueueBounds, Queued, Refusal, Seq, Session,
+    Submission, Time, Version,
 };
 use tokio::{runtime, time::timeout};
 
@@ -289,7 +289,7 @@ fn a_batch_whose_outcome_nobody_waits_for_is_decided_and_its_lane_remembers() {
     assert!(polled(queued.outcome(), 3, || {}).is_none());
     engine.tick(seconds(0));
     for seq in 1..=3 {
-        let version = headwater::Version(seq);
+        let version = Version(seq);
         let decision = session.decision(&room, Seq(seq));
         assert_eq!(decision, Some(Decision::Applied { version }));
     }
@@ -394,6 +394,74 @@ fn a_waker_that_panics_when_there_is_room_costs_nobody_else_an_outcome() {
     assert_eq!(held.status(&room).report.unwrap().batches, 1);
     let counts = counts(&engine);
     assert_eq!((counts.applied, counts.held, counts.told), (4, 0, 4));
+}
+
+/// P1: the rows of the outcome table in their order. What is known of a batch, and what is wrong with it,
+/// comes before what stands in the way of all.
+#[test]
+fn a_full_queue_and_a_closed_engine_answer_what_they_know() {
+    let engine = narrow(1);
+    let room = room(&engine, "room");
+    let former = engine.open_session().unwrap();
+    assert_eq!(former.submit(&room, Seq(1), append(1)), applied(1));
+    let ended = engine.open_session().unwrap();
+    let ended_batch = numbered(&ended, &room, 1);
+    engine.close_session(ended.id());
+    let fenced = numbered(&former, &room, 2);
+    let session = engine.attach(former.id()).unwrap();
+    hold(&session, &room, [3]);
+    let reused = session.batch(&room, Seq(1), append(7));
+    let large = session.batch(&room, Seq(2), patch(&large_batch()));
+    let unknown = Outcome::Refused(Refusal::UnknownSession);
+    let current = session.attachment();
+    let known = [
+        (ended_batch, unknown),
+        (fenced, Outcome::Refused(Refusal::Fenced { current })),
+        (numbered(&session, &room, 1), duplicate(1)),
+        (reused, Outcome::Refused(Refusal::SeqReused)),
+    ];
+    let check = |over: Outcome| {
+        for (batch, outcome) in &known {
+            assert_eq!(engine.enqueue(batch.clone()).unwrap_err(), *outcome);
+        }
+        let outcome = engine.enqueue(large.clone()).unwrap_err();
+        assert!(
+            matches!(outcome, Outcome::Refused(Refusal::TooLarge(_))),
+            "{outcome:?}"
+        );
+        let new = engine.enqueue(numbered(&session, &room, 2));
+        assert_eq!(new.unwrap_err(), over);
+    };
+
+    let other = engine.open_session().unwrap();
+    let mut waits = engine.enqueue(numbered(&other, &room, 1)).unwrap();
+    check(FULL);
+    let held = engine.enqueue(numbered(&session, &room, 3)).unwrap_err();
+    assert!(matches!(held, Outcome::Held { .. }), "{held:?}");
+
+    assert_eq!(engine.close(), (1, 1));
+    assert_eq!(outcome(&mut waits), applied(2));
+    check(SHUTTING_DOWN);
+    for (batch, outcome) in &known {
+        assert_eq!(engine.submit(batch), *outcome);
+        let queued = now_or_never(engine.submit_queued(batch.clone()));
+        assert_eq!(queued, Some(outcome.clone()));
+    }
+    let counts = counts(&engine);
+    // Duplicates, one of them of a batch that was held.
+    assert_eq!((counts.duplicate, counts.held), (5, 0));
+}
+
+/// A batch of more than the 1 MiB that is allowed.
+fn large_batch() -> String {
+    let text = "x".repeat(1 << 20);
+    format!(r#"[{{"op":"add","path":"/x","value":"{text}"}}]"#)
+}
+
+fn duplicate(version: u64) -> Outcome {
+    Outcome::Duplicate(Decision::Applied {
+        version: Version(version),
+    })
 }
 
 /// P4 and P8: nothing is taken any more, and what was taken is decided.

@@ -292,7 +292,8 @@ impl World {
                     continue;
                 }
                 through = false;
-                for seq in window(expected, &mut random) {
+                let seqs = window(expected, &mut random);
+                for seq in seqs.into_iter().filter(|&seq| seq <= SEQS) {
                     let outcome = session.submit(key, Seq(seq), batch(writer, seq));
                     received += 1;
                     expect_taken(&outcome, &session, key, seq);
@@ -507,7 +508,6 @@ fn window(expected: u64, random: &mut Random) -> Vec<u64> {
     let seqs = 1 + random.index(WINDOW_MAX);
     let mut seqs: Vec<_> = (from..)
         .take(seqs)
-        .filter(|&seq| seq <= SEQS)
         .flat_map(|seq| {
             let times = match random.index(8) {
                 0 => 0,

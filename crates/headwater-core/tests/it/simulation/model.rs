@@ -137,16 +137,11 @@ impl Model {
         lane.acknowledge(batch.acked);
     }
 
-    /// Decides the batch that a lane expects; `short` of memory, what would be applied is rejected.
-    pub(crate) fn decide(
-        &mut self,
-        now: Time,
-        batch: &Submission,
-        short: bool,
-    ) -> Result<Decision, Stale> {
+    /// Decides the batch that a lane expects.
+    pub(crate) fn decide(&mut self, now: Time, batch: &Submission) -> Result<Decision, Stale> {
         let lane = self.lane(batch.session, &batch.key);
         let orphaned = batch.chained && lane.rejected;
-        let decided = self.try_decide(now, batch, orphaned, short);
+        let decided = self.try_decide(now, batch, orphaned);
         let decision = match &decided {
             Ok(decision) => *decision,
             Err(Stale::Rejected(rejection)) => Decision::Rejected {
@@ -167,7 +162,6 @@ impl Model {
         now: Time,
         batch: &Submission,
         orphaned: bool,
-        short: bool,
     ) -> Result<Decision, Stale> {
         let Some(document) = self.documents.open.get(&batch.key) else {
             return Err(Stale::Rejected(Rejection::NoSuchDocument));
@@ -175,12 +169,6 @@ impl Model {
         document.check_guard(batch.guard, batch.session, &batch.patch)?;
         if orphaned {
             return Err(Stale::Rejected(Rejection::Predecessor));
-        }
-        if short {
-            let mut root = document.root.clone();
-            let applies = batch.patch.apply(&mut root, &self.config.limits);
-            assert!(applies.is_ok(), "that comes before memory");
-            return Err(Stale::Rejected(Rejection::Memory));
         }
         let origin = Some((batch.session, batch.seq));
         let applied = self.documents.apply(now, &batch.key, origin, &batch.patch);

@@ -24,21 +24,32 @@ pub(crate) enum Event<'a> {
 
 type LaneId = (SessionId, Key);
 
+const fn is_retry(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Refused(Refusal::Retry { .. }))
+}
+
 impl World<'_> {
     /// Hands a batch in, checks the outcome, and counts it as its sender does.
     pub(crate) fn deliver(&mut self, batch: &Submission) -> Outcome {
         let shard = self.model.shards[&batch.key];
-        let expected = self.model.expect(self.now, batch);
-        let outcome = self.shards[shard].submit(self.now, &self.sessions, batch);
+        let mut expected = self.model.expect(self.now, batch);
+        let outcome = if self.random.one_in(32) {
+            // As if a queue before the shard were full.
+            let retry = Outcome::Refused(Busy::Queue.retry());
+            if !matches!(&expected, Expected::This(known) if !is_retry(known)) {
+                expected = Expected::This(retry);
+            }
+            self.shards[shard].turn_away(self.now, &self.sessions, batch, Busy::Queue)
+        } else {
+            self.shards[shard].submit(self.now, &self.sessions, batch)
+        };
         self.tell(|| format!("deliver {} → {}", describe(batch), brief(&outcome)));
         self.model.counts[shard].received += 1;
         if outcome == Outcome::Refused(Busy::Memory.retry()) {
-            let grows = matches!(
-                expected,
-                Expected::Decided
-                    | Expected::HeldOrGap
-                    | Expected::This(Outcome::Refused(Refusal::Retry { .. }))
-            );
+            let grows = match &expected {
+                Expected::Decided | Expected::HeldOrGap => true,
+                Expected::This(known) => is_retry(known),
+            };
             assert!(grows, "{expected:?}");
             self.check_refused_for_memory();
             self.model.counts[shard].told += 1;
@@ -237,20 +248,7 @@ impl World<'_> {
                 None => lane.batch(expected).clone(),
             };
             assert_eq!(batch.seq.0, expected);
-            let short = match first {
-                Some((_, outcome)) => *outcome == Outcome::Rejected(Rejection::Memory),
-                None => {
-                    let told = self.shards[shard].decision(id.0, &id.1, Seq(expected));
-                    told == Some(Decision::Rejected {
-                        code: Rejection::Memory.code(),
-                    })
-                }
-            };
-            if short {
-                self.check_refused_for_memory();
-                self.seen.note("late memory");
-            }
-            let decided = self.model.decide(self.now, &batch, short);
+            let decided = self.model.decide(self.now, &batch);
             if matches!(decided, Err(Stale::Rejected(Rejection::Panicked))) {
                 closed.push((batch.key.clone(), CloseReason::Panicked));
             }
@@ -363,6 +361,20 @@ impl World<'_> {
                 assert_eq!(report.at, self.now);
                 assert!(report.first.0 <= first && report.batches >= gone.len() as u64);
                 self.seen.note("given up: evicted");
+            }
+            Cause::Memory => {
+                self.check_refused_for_memory();
+                let expected = Report {
+                    at: self.now,
+                    cause: Cause::Memory,
+                    first: status.expected,
+                    batches: 1,
+                };
+                assert_eq!((report, &gone[..]), (expected, &[status.expected.0][..]));
+                let gap_deadline = self.config.shard.reorder.gap_deadline;
+                let lane = self.model.lanes.get_mut(id).unwrap();
+                lane.deadline = (status.held > 0).then_some(self.now + gap_deadline);
+                self.seen.note("given up: memory");
             }
             other => panic!("{other:?}"),
         }

@@ -1,11 +1,11 @@
-//! Reading one document: through a handle, and by its key among many.
+//! Reading one document: through a handle, and by its key among many; and one that comes and goes.
 
 use std::sync::Arc;
 
-use headwater::{Snapshot, Value};
+use headwater::{Key, Snapshot, Value};
 
 use crate::{
-    input::RandomOrder,
+    input::{self, RandomOrder},
     measure::{Contest, Effort, Row, repeat},
     stores::{self, DOCUMENTS, MEMBER, Stored, concurrent_map, documents, locked_map},
 };
@@ -84,6 +84,31 @@ pub(crate) fn gets(effort: Effort) -> Vec<Row> {
                 (document.and_then(their_number), documents)
             }),
         )
+        .held(effort);
+    vec![row]
+}
+
+/// A document that is made of its text beside many others, and removed.
+pub(crate) fn creations(effort: Effort) -> Vec<Row> {
+    let documents = documents();
+    let text = documents.first().expect("there are some").text.as_bytes();
+    let key = Key::new("visitor").expect("a short name is a key");
+    let engine = stores::engine(stores::builder(), &documents);
+    let concurrent = concurrent_map(&documents);
+    let row = Contest::new("create from text and remove, beside 10,000 of 0.8 KB")
+        .by("headwater", |count| {
+            repeat(count, || {
+                engine.create(&key, input::ours(text)).expect("a new key");
+                engine.remove(&key).expect("it is there")
+            });
+        })
+        .by("DashMap, serde_json", |count| {
+            repeat(count, || {
+                let new = concurrent.insert(key.as_str().to_owned(), input::serde_json(text));
+                assert_eq!(new, None);
+                concurrent.remove(key.as_str()).expect("it is there")
+            });
+        })
         .held(effort);
     vec![row]
 }

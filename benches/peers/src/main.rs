@@ -87,6 +87,7 @@ const SUITES: &[(&str, Suite)] = &[
     ("snapshots", |effort| Ok(documents::snapshots(effort))),
     ("handles", |effort| Ok(lookups::handles(effort))),
     ("lookups", |effort| Ok(lookups::gets(effort))),
+    ("creations", |effort| Ok(lookups::creations(effort))),
     ("replacements", |effort| Ok(patches::replacements(effort))),
     ("commits", |effort| Ok(commits::on_one(effort))),
     ("commits-among", |effort| Ok(commits::among_many(effort))),

@@ -482,6 +482,30 @@ pub struct Staged {
     pub(crate) bytes: u64,
 }
 
+/// A value that the host has made of a version, and the way to it.
+#[derive(Debug)]
+pub struct Made {
+    /// The version that it was made of.
+    pub position: Position,
+    /// The value.
+    pub root: Value,
+    /// What leads from that version to the value.
+    pub patch: Arc<Patch>,
+    /// What applying that would yield; [`Patch::between`] makes both.
+    pub applied: Applied,
+}
+
+impl From<Made> for Staged {
+    fn from(made: Made) -> Self {
+        Self {
+            position: made.position,
+            root: made.root,
+            commits: vec![(made.patch, made.applied)],
+            bytes: 0,
+        }
+    }
+}
+
 impl Staged {
     /// Bytes that the document takes more with it, its history included.
     pub(crate) fn growth(&self, document: &Document) -> u64 {

@@ -48,7 +48,7 @@ pub use crate::{
     cold::{Freeze, Frozen, Thaw, Thawed, Turn},
     config::{ColdBounds, DocumentOptions, ShardConfig, Shared},
     counts::Counts,
-    document::{Rewind, Snapshot, Staged, Versioned},
+    document::{Made, Rewind, Snapshot, Staged, Versioned},
     frame::{Body, Frame, Replica, ReplicaError, SnapshotReason},
     frames::{Encoded, FrameCache, FrameKey, FrameMemory},
     guard::{Conflict, Guard},

@@ -82,14 +82,6 @@ impl<'a> Array<'a> {
         Elements::new(self, index)
     }
 
-    pub(crate) fn same(self, other: Self) -> bool {
-        match (self.0, other.0) {
-            (Form::Flat(left), Form::Flat(right)) => left.ptr_eq(right),
-            (Form::Tree(left), Form::Tree(right)) => ptr::eq(left, right),
-            _ => false,
-        }
-    }
-
     /// Where the array lies in memory: no two have the same place.
     pub(crate) fn address(self) -> usize {
         match self.0 {
@@ -304,12 +296,17 @@ impl Drop for ArrayTree {
 /// How arrays are made and changed. Indices are checked by the caller; what is shared is copied.
 impl Value {
     /// Makes an array of the values of a list from an index on, which are taken off the list.
+    #[inline]
     pub(crate) fn array_from_tail(values: &mut Vec<Self>, from: usize) -> Self {
         if values.len() - from <= FLAT_MAX {
             let totals = sum(values.get(from..).unwrap_or_default());
             return Self(Repr::Array(Node::from_tail((), totals, values, from)));
         }
-        let items = Chunked::from_chunk(Items(values.split_off(from)));
+        Self::array_tree(values.split_off(from))
+    }
+
+    fn array_tree(values: Vec<Self>) -> Self {
+        let items = Chunked::from_chunk(Items(values));
         let totals = items.sum();
         Self(Repr::ArrayTree(Arc::new(ArrayTree { items, totals })))
     }

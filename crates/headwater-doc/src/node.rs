@@ -12,7 +12,6 @@ use std::{
     alloc::{self, Layout},
     fmt,
     marker::PhantomData,
-    mem::ManuallyDrop,
     process, ptr,
     ptr::NonNull,
     slice,
@@ -67,6 +66,7 @@ impl<H> Node<H> {
     /// # Panics
     ///
     /// If they are more than [`LEN_MAX`](Self::LEN_MAX), or the index is past the end.
+    #[inline]
     pub(crate) fn from_tail(
         header: H,
         totals: Totals,
@@ -85,6 +85,7 @@ impl<H> Node<H> {
     }
 
     /// Allocates a node whose values are not initialised; each must be before anything reads them.
+    #[inline]
     fn allocate(header: H, totals: Totals, len: usize) -> Self {
         let layout = Self::layout(len);
         // SAFETY: the layout is that of an `Inner`, which is not of size zero.
@@ -283,6 +284,23 @@ impl<H: Clone> Node<H> {
     }
 }
 
+/// Adds something to a list, and makes it where it is to lie.
+///
+/// `Vec::push` has it in memory before it makes room, since it would have to drop it if there were none:
+/// so a value is written in parts and at once read whole, for which the processor waits. Made once there is
+/// room, the values of a document are read in nine tenths of the time.
+#[inline]
+pub(crate) fn push_made<T>(list: &mut Vec<T>, make: impl FnOnce() -> T) {
+    list.reserve(1);
+    let len = list.len();
+    let place = list.as_mut_ptr().wrapping_add(len);
+    let made = make();
+    // SAFETY: there is room for one more behind the last.
+    unsafe { place.write(made) };
+    // SAFETY: that one was just written.
+    unsafe { list.set_len(len + 1) };
+}
+
 /// Adds clones of values to a list.
 pub(crate) fn extend_clones(list: &mut Vec<Value>, values: &[Value]) {
     list.reserve(values.len());
@@ -302,10 +320,10 @@ pub(crate) fn extend_clones(list: &mut Vec<Value>, values: &[Value]) {
 ///
 /// There must be room for as many values; what is there is not dropped.
 unsafe fn copy_counted(values: &[Value], place: *mut Value) {
-    for value in values.iter().filter(|value| value.is_counted()) {
+    for value in values {
         // The clone that is made of the bytes below. Counting aborts rather than panics, so that none is
         // left without.
-        let _clone = ManuallyDrop::new(value.clone());
+        value.count_clone();
     }
     // SAFETY: the caller promises the room. Each value is counted for two by now, or counts nothing, so
     // that its bytes are a value of their own wherever they lie.

@@ -379,12 +379,14 @@ impl fmt::Debug for Number {
 }
 
 impl From<u64> for Number {
+    #[inline]
     fn from(integer: u64) -> Self {
         Self(Repr::Unsigned(integer))
     }
 }
 
 impl From<i64> for Number {
+    #[inline]
     fn from(integer: i64) -> Self {
         // Invariant of `Negative`: what is not below zero converts to `u64`.
         Self(u64::try_from(integer).map_or(Repr::Negative(integer), Repr::Unsigned))
@@ -412,6 +414,7 @@ impl TryFrom<f64> for Number {
     /// # Errors
     ///
     /// [`NumberError::NotFinite`]: JSON has no infinity and no NaN (RFC 8259 §6).
+    #[inline]
     fn try_from(double: f64) -> Result<Self, NumberError> {
         // Invariant of `Double`.
         if !double.is_finite() {

@@ -169,14 +169,6 @@ impl<'a> Object<'a> {
             Form::Tree(tree) => ptr::from_ref(tree).addr(),
         }
     }
-
-    pub(crate) fn same(self, other: Self) -> bool {
-        match (self.0, other.0) {
-            (Form::Flat(left), Form::Flat(right)) => left.ptr_eq(right),
-            (Form::Tree(left), Form::Tree(right)) => ptr::eq(left, right),
-            _ => false,
-        }
-    }
 }
 
 /// Finds a name in a short sorted list.
@@ -389,6 +381,7 @@ impl Drop for ObjectTree {
 impl Value {
     /// Makes an object of a list of names and as many values at the end of a list, which are taken off
     /// it. A list of names that is new is counted with the object.
+    #[inline]
     pub(crate) fn object_from_tail(names: Names, new: bool, values: &mut Vec<Self>) -> Self {
         let from = values.len() - names.len();
         let mut totals = Totals::default();
@@ -400,6 +393,11 @@ impl Value {
             totals.add_list(&names, new);
             return Self(Repr::Object(Node::from_tail(names, totals, values, from)));
         }
+        Self::tree_from_tail(names, new, totals, values)
+    }
+
+    fn tree_from_tail(names: Names, new: bool, totals: Totals, values: &mut Vec<Self>) -> Self {
+        let from = values.len() - names.len();
         let mut names = Arc::unwrap_or_clone(names).into_names();
         if !new {
             names.iter_mut().for_each(Name::lend);

@@ -11,7 +11,10 @@ use std::fmt;
 
 use triomphe::ThinArc;
 
-use crate::rope::escape_bytes;
+use crate::{
+    rope::escape_bytes,
+    scan::{lowest, special, words},
+};
 
 /// A string that fits into a value itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,12 +33,14 @@ impl Short {
         if text.len() > Self::BYTES_MAX {
             return None;
         }
-        let mut bytes = [0; Self::BYTES_MAX];
         let (low, high) = words(text.as_bytes());
-        let (head, tail) = bytes.split_at_mut(size_of::<u64>());
-        head.copy_from_slice(&low.to_le_bytes());
-        for (byte, from) in tail.iter_mut().zip(high.to_le_bytes()) {
-            *byte = from;
+        let mut bytes = [0; Self::BYTES_MAX];
+        if let Some(head) = bytes.first_chunk_mut() {
+            *head = low.to_le_bytes();
+        }
+        // The last eight, of which the first two are the last of the head once more.
+        if let Some(tail) = bytes.last_chunk_mut() {
+            *tail = (low >> 48 | high << 16).to_le_bytes();
         }
         Some(Self {
             len: u8::try_from(text.len()).ok()?,
@@ -52,32 +57,31 @@ impl Short {
         unsafe { std::str::from_utf8_unchecked(self.as_bytes()) }
     }
 
-    /// Bytes of the text as JSON, quotes included.
-    pub(crate) fn written_bytes(&self) -> usize {
-        usize::from(self.len) + escape_bytes(self.as_str()) + 2
+    /// Whether the text can stand in a JSON string as it is.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        // The zeros behind the text are special too. The second word has two bytes of the first once more.
+        let (low, high) = (self.bytes.first_chunk(), self.bytes.last_chunk());
+        let (Some(low), Some(high)) = (low, high) else {
+            return false;
+        };
+        let place = match lowest(special(u64::from_le_bytes(*low))) {
+            8 => Self::BYTES_MAX - 8 + lowest(special(u64::from_le_bytes(*high))),
+            place => place,
+        };
+        place >= usize::from(self.len)
     }
-}
 
-/// Up to 16 bytes as two words, the first byte lowest, without going through memory: what was just
-/// written byte by byte cannot be read at once as words, and each lookup of a name would wait for it.
-#[inline]
-fn words(bytes: &[u8]) -> (u64, u64) {
-    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-    let half = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
-    // The last bytes overlap the first: shifting takes off what is there twice, or puts it where it is.
-    let doubled = |least: usize| 8 * (2 * least - bytes.len());
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        let high = word(last).checked_shr(u32::try_from(doubled(8)).unwrap_or(u32::MAX));
-        return (word(first), high.unwrap_or_default());
+    /// Bytes of the text as JSON, quotes included.
+    #[inline]
+    pub(crate) fn written_bytes(&self) -> usize {
+        let escapes = if self.is_plain() {
+            0
+        } else {
+            escape_bytes(self.as_str())
+        };
+        usize::from(self.len) + escapes + 2
     }
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        return (half(first) | half(last) << (32 - doubled(4)), 0);
-    }
-    let low = bytes
-        .iter()
-        .rev()
-        .fold(0, |word, &byte| word << 8 | u64::from(byte));
-    (low, 0)
 }
 
 /// A string in one piece behind a thin pointer. Cloning it counts a reference.
@@ -132,17 +136,6 @@ impl fmt::Debug for Flat {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_hold_the_bytes_in_order() {
-        let bytes: Vec<u8> = (1..=16).collect();
-        for len in 0..=16 {
-            let (low, high) = words(&bytes[..len]);
-            let mut expected = [0; 16];
-            expected[..len].copy_from_slice(&bytes[..len]);
-            assert_eq!([low.to_le_bytes(), high.to_le_bytes()].concat(), expected);
-        }
-    }
 
     #[test]
     fn what_is_packed_is_read_again() {

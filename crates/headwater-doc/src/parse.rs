@@ -2,10 +2,12 @@ use std::borrow::Cow;
 
 use crate::{
     limits::{LimitExceeded, Limits},
+    node::push_made,
     number::{Number, NumberError},
+    packed::Short,
     scan::plain_bytes,
     shapes::Shapes,
-    value::Value,
+    value::{Repr, Value},
 };
 
 /// Why a text is no document that can be held, and where. The fault is the text's.
@@ -68,11 +70,18 @@ pub enum ParseReason {
 
 /// Reads a document.
 pub(crate) fn parse(text: &[u8], limits: &Limits) -> Result<Value, ParseError> {
-    let mut parser = Parser::new(text, limits)?;
-    let document = parser.document()?;
-    parser.end()?;
-    Ok(document)
+    let document = || {
+        let mut parser = Parser::new(text, limits)?;
+        let document = parser.document()?;
+        parser.end()?;
+        Ok(document)
+    };
+    document().map_err(|fault: Fault| *fault)
 }
+
+/// What is wrong, boxed: what a token is read as stays as small as the token, and only a text that is
+/// refused pays for it.
+pub(crate) type Fault = Box<ParseError>;
 
 /// A parser with lists for what is open, not a stack of calls: the depth is the input's.
 pub(crate) struct Parser<'a> {
@@ -110,16 +119,18 @@ enum Open {
 }
 
 impl<'a> Parser<'a> {
-    pub(crate) fn new(text: &'a [u8], limits: &'a Limits) -> Result<Self, ParseError> {
+    pub(crate) fn new(text: &'a [u8], limits: &'a Limits) -> Result<Self, Fault> {
         // First, so that a text that is too long is not even looked at.
         if text.len() as u64 > limits.bytes {
             let limit = limits.bytes;
             let reason = LimitExceeded::Bytes { limit }.into();
-            return Err(ParseError { offset: 0, reason });
+            return Err(Box::new(ParseError { offset: 0, reason }));
         }
-        let text = std::str::from_utf8(text).map_err(|error| ParseError {
-            offset: error.valid_up_to(),
-            reason: ParseReason::NotUtf8,
+        let text = std::str::from_utf8(text).map_err(|error| {
+            Box::new(ParseError {
+                offset: error.valid_up_to(),
+                reason: ParseReason::NotUtf8,
+            })
         })?;
         Ok(Self {
             text,
@@ -136,25 +147,24 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads a whole value.
-    pub(crate) fn document(&mut self) -> Result<Value, ParseError> {
+    pub(crate) fn document(&mut self) -> Result<Value, Fault> {
         self.nodes = 0;
         loop {
             // Down to a value that is whole …
-            let Some(mut value) = self.value()? else {
+            if !self.value()? {
                 continue;
-            };
+            }
             // … and up through the containers that it closes.
             loop {
                 if self.open.is_empty() {
+                    let value = self.values.pop().unwrap_or_default();
                     // Written again it can be longer: `1e9` becomes `1000000000.0`.
                     let sized = self.limits.check_bytes(&value);
                     sized.map_err(|limit| self.error(limit))?;
                     return Ok(value);
                 }
-                self.values.push(value);
-                match self.closed()? {
-                    Some(container) => value = container,
-                    None => break,
+                if !self.closed()? {
+                    break;
                 }
             }
         }
@@ -162,7 +172,7 @@ impl<'a> Parser<'a> {
 
     /// Reads a whole value that is an operation: the limits of depth and of values hold for each of its
     /// members.
-    pub(crate) fn operation(&mut self) -> Result<Value, ParseError> {
+    pub(crate) fn operation(&mut self) -> Result<Value, Fault> {
         self.around = 1;
         let operation = self.document();
         self.around = 0;
@@ -170,7 +180,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads a string.
-    pub(crate) fn text(&mut self) -> Result<Cow<'a, str>, ParseError> {
+    pub(crate) fn text(&mut self) -> Result<Cow<'a, str>, Fault> {
         if self.peek() != Some(b'"') {
             return Err(self.expected("a string"));
         }
@@ -191,7 +201,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Makes sure that nothing but blanks is left.
-    pub(crate) fn end(&mut self) -> Result<(), ParseError> {
+    pub(crate) fn end(&mut self) -> Result<(), Fault> {
         self.skip_blanks();
         if self.at < self.text.len() {
             return Err(self.error(ParseReason::TrailingText));
@@ -204,8 +214,11 @@ impl<'a> Parser<'a> {
         self.at += 1;
     }
 
-    /// Reads a scalar or an empty container; opens a container and returns `None` otherwise.
-    fn value(&mut self) -> Result<Option<Value>, ParseError> {
+    /// Reads a scalar or an empty container onto the list of values; opens a container and returns false
+    /// otherwise.
+    ///
+    /// Each arm puts its value on the list itself, see [`push_made`].
+    fn value(&mut self) -> Result<bool, Fault> {
         self.skip_blanks();
         self.nodes += 1;
         if self.nodes > self.limits.nodes {
@@ -213,91 +226,120 @@ impl<'a> Parser<'a> {
             return Err(self.error(LimitExceeded::Nodes { limit }));
         }
         match self.peek() {
-            Some(b'"') => Ok(Some(match self.string()? {
-                Cow::Borrowed(text) => Value::from(text),
-                Cow::Owned(text) => Value::from(text),
-            })),
-            Some(b'-' | b'0'..=b'9') => self.number().map(Some),
+            Some(b'"') => match self.string()? {
+                Cow::Borrowed(text) => match Short::new(text) {
+                    Some(short) => push_made(&mut self.values, || Value(Repr::Short(short))),
+                    None => push_made(&mut self.values, || Value::from(text)),
+                },
+                Cow::Owned(text) => self.values.push(Value::from(text)),
+            },
+            Some(b'-' | b'0'..=b'9') => self.number()?,
             Some(b'[') => {
                 self.open_container()?;
                 let values = self.values.len();
-                if self.eat(b']') {
-                    return Ok(Some(Value::array_from_tail(&mut self.values, values)));
+                if !self.eat(b']') {
+                    self.open.push(Open::Array { values });
+                    return Ok(false);
                 }
-                self.open.push(Open::Array { values });
-                Ok(None)
+                self.array(values);
             }
             Some(b'{') => {
                 self.open_container()?;
                 let (values, names) = (self.values.len(), self.names.len());
-                if self.eat(b'}') {
-                    return self.object(values, names).map(Some);
+                if !self.eat(b'}') {
+                    self.open.push(Open::Object { values, names });
+                    self.push_name()?;
+                    return Ok(false);
                 }
-                self.open.push(Open::Object { values, names });
-                let name = self.name()?;
-                self.names.push(name);
-                Ok(None)
+                self.object(values, names)?;
             }
-            Some(b't') => self.literal("true", Value::from(true)),
-            Some(b'f') => self.literal("false", Value::from(false)),
-            Some(b'n') => self.literal("null", Value::NULL),
-            _ => Err(self.expected("a value")),
+            Some(b't') => self.literal("true", Value::from(true))?,
+            Some(b'f') => self.literal("false", Value::from(false))?,
+            Some(b'n') => self.literal("null", Value::NULL)?,
+            _ => return Err(self.expected("a value")),
         }
+        Ok(true)
     }
 
-    /// Reads what follows a value inside the innermost container: the container, if it ends here.
-    fn closed(&mut self) -> Result<Option<Value>, ParseError> {
+    /// Reads what follows a value inside the innermost container; if the container ends here, puts it in
+    /// the place of its values and returns true.
+    fn closed(&mut self) -> Result<bool, Fault> {
         self.skip_blanks();
         let next = self.peek();
-        let container = match (self.open.last().copied(), next) {
+        match (self.open.last().copied(), next) {
             (Some(Open::Array { .. }), Some(b',')) => {
                 self.at += 1;
-                return Ok(None);
+                return Ok(false);
             }
             (Some(Open::Object { .. }), Some(b',')) => {
                 self.at += 1;
-                let name = self.name()?;
-                self.names.push(name);
-                return Ok(None);
+                self.push_name()?;
+                return Ok(false);
             }
-            (Some(Open::Array { values }), Some(b']')) => {
-                Value::array_from_tail(&mut self.values, values)
-            }
+            (Some(Open::Array { values }), Some(b']')) => self.array(values),
             (Some(Open::Object { values, names }), Some(b'}')) => self.object(values, names)?,
             (Some(Open::Object { .. }), _) => return Err(self.expected("',' or '}'")),
             _ => return Err(self.expected("',' or ']'")),
-        };
+        }
         self.at += 1;
         self.open.pop();
-        Ok(Some(container))
+        Ok(true)
+    }
+
+    /// Makes an array of the last values.
+    fn array(&mut self, values: usize) {
+        let array = Value::array_from_tail(&mut self.values, values);
+        self.values.push(array);
     }
 
     /// Makes an object of the last names and values.
-    fn object(&mut self, values: usize, names: usize) -> Result<Value, ParseError> {
-        let object = self.shapes.object(
+    fn object(&mut self, values: usize, names: usize) -> Result<(), Fault> {
+        let made = self.shapes.object(
             self.names.get(names..).unwrap_or_default(),
             &mut self.values,
             values,
         );
-        let object = object.map_err(|name| self.error(ParseReason::DuplicateName { name }))?;
+        made.map_err(|name| self.error(ParseReason::DuplicateName { name }))?;
         self.names.truncate(names);
-        Ok(object)
+        Ok(())
     }
 
     /// Steps over an opening bracket and the blanks behind it.
-    fn open_container(&mut self) -> Result<(), ParseError> {
+    fn open_container(&mut self) -> Result<(), Fault> {
         let depth_max = usize::try_from(self.limits.depth).unwrap_or(usize::MAX);
         if self.open.len() >= depth_max.saturating_add(self.around) {
             let limit = self.limits.depth;
             return Err(self.error(LimitExceeded::Depth { limit }));
+        }
+        if self.open.is_empty() {
+            self.make_room();
         }
         self.at += 1;
         self.skip_blanks();
         Ok(())
     }
 
+    /// Makes room for what is open at once in most documents: lists that grow from nothing take several
+    /// allocations each.
+    fn make_room(&mut self) {
+        let left = self.text.len() - self.at;
+        self.open.reserve((left / 16).min(8));
+        self.values.reserve((left / 8).min(64));
+        self.names.reserve((left / 16).min(32));
+    }
+
+    /// Reads a name and the colon behind it onto the list of names.
+    fn push_name(&mut self) -> Result<(), Fault> {
+        match self.name()? {
+            Cow::Borrowed(name) => push_made(&mut self.names, || Cow::Borrowed(name)),
+            Cow::Owned(name) => self.names.push(Cow::Owned(name)),
+        }
+        Ok(())
+    }
+
     /// Reads a name and the colon behind it.
-    pub(crate) fn name(&mut self) -> Result<Cow<'a, str>, ParseError> {
+    #[inline(always)]
+    pub(crate) fn name(&mut self) -> Result<Cow<'a, str>, Fault> {
         if self.open.len() == self.around {
             // What follows is a value for itself.
             self.nodes = 0;
@@ -315,19 +357,20 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn literal(&mut self, word: &'static str, value: Value) -> Result<Option<Value>, ParseError> {
+    fn literal(&mut self, word: &'static str, value: Value) -> Result<(), Fault> {
         if !self.rest().starts_with(word.as_bytes()) {
             return Err(self.expected("a value"));
         }
         self.at += word.len();
-        Ok(Some(value))
+        self.values.push(value);
+        Ok(())
     }
 
-    fn number(&mut self) -> Result<Value, ParseError> {
+    fn number(&mut self) -> Result<(), Fault> {
         let token = self.rest();
         let mut scan = Digits {
             rest: token.strip_prefix(b"-").unwrap_or(token),
-            mantissa: Some(0),
+            mantissa: 0,
         };
         let negative = scan.rest.len() < token.len();
         let starts_with_zero = scan.rest.first() == Some(&b'0');
@@ -343,6 +386,8 @@ impl<'a> Parser<'a> {
                 return Err(self.error(ParseReason::BadNumber));
             }
         }
+        let digits = integer + fraction;
+        let mantissa = scan.mantissa;
         let exponent = matches!(scan.rest.first(), Some(b'e' | b'E'));
         if exponent {
             scan.rest = scan.rest.get(1..).unwrap_or_default();
@@ -354,62 +399,101 @@ impl<'a> Parser<'a> {
             }
         }
         let bytes = token.len() - scan.rest.len();
-        let quick = match scan.mantissa {
-            Some(mantissa) if !exponent => quick_number(negative, mantissa, fraction),
-            _ => None,
-        };
-        let number = match quick {
-            Some(number) => number,
-            None => self.number_from_token(bytes)?,
-        };
+        if digits > DIGITS_MAX || exponent || !self.push_quick(negative, mantissa, fraction) {
+            self.push_token(bytes)?;
+        }
         self.at += bytes;
-        Ok(Value::from(number))
+        Ok(())
     }
 
-    fn number_from_token(&self, bytes: usize) -> Result<Number, ParseError> {
+    /// Adds a number of which mantissa and decimal places are known to the values, where one step gives the
+    /// very number that its literal stands for; false if not.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "guarded: below 2^53 nothing is lost"
+    )]
+    #[inline]
+    fn push_quick(&mut self, negative: bool, mantissa: u64, places: usize) -> bool {
+        if places == 0 {
+            match (negative, mantissa) {
+                (false, _) => push_made(&mut self.values, || Number::from(mantissa).into()),
+                // `-0` is the double.
+                (true, 0) => return false,
+                (true, _) => match 0_i64.checked_sub_unsigned(mantissa) {
+                    Some(integer) => push_made(&mut self.values, || Number::from(integer).into()),
+                    None => return false,
+                },
+            }
+            return true;
+        }
+        // Both are exact doubles, so that their quotient is rounded once, correctly (Clinger, "How to
+        // Read Floating Point Numbers Accurately", 1990).
+        let Some(power) = POWERS_OF_TEN.get(places) else {
+            return false;
+        };
+        if mantissa >= 1 << 53 {
+            return false;
+        }
+        let quotient = mantissa as f64 / power;
+        match Number::try_from(if negative { -quotient } else { quotient }) {
+            Ok(number) => push_made(&mut self.values, || number.into()),
+            Err(_) => return false,
+        }
+        true
+    }
+
+    #[inline(never)]
+    fn push_token(&mut self, bytes: usize) -> Result<(), Fault> {
         let token = self.text.get(self.at..self.at + bytes).unwrap_or_default();
-        Number::from_token(token).map_err(|error| {
+        let number = Number::from_token(token).map_err(|error| {
             self.error(match error {
                 NumberError::TooLong { bytes } => ParseReason::NumberTooLong { bytes },
                 _ => ParseReason::BadNumber,
             })
-        })
+        })?;
+        self.values.push(Value::from(number));
+        Ok(())
     }
 
     /// Reads a string, which starts here with its quote.
-    fn string(&mut self) -> Result<Cow<'a, str>, ParseError> {
+    #[inline(always)]
+    fn string(&mut self) -> Result<Cow<'a, str>, Fault> {
         self.at += 1;
-        let start = self.at;
-        self.pass_plain()?;
-        let run = self.text.get(start..self.at).unwrap_or_default();
+        let run = self.run();
         if self.eat(b'"') {
             return Ok(Cow::Borrowed(run));
         }
-        let mut text = run.to_owned();
+        self.escaped_string(run)
+    }
+
+    /// Reads the rest of a string behind its first run.
+    #[inline(never)]
+    fn escaped_string(&mut self, first: &str) -> Result<Cow<'a, str>, Fault> {
+        let mut text = first.to_owned();
         loop {
-            // What ends a run is a quote or a backslash.
-            if self.eat(b'"') {
-                return Ok(Cow::Owned(text));
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(Cow::Owned(text));
+                }
+                Some(b'\\') => text.push(self.escape()?),
+                Some(_) => return Err(self.error(ParseReason::ControlCharacter)),
+                None => return Err(self.error(ParseReason::UnexpectedEnd)),
             }
-            text.push(self.escape()?);
-            let start = self.at;
-            self.pass_plain()?;
-            text.push_str(self.text.get(start..self.at).unwrap_or_default());
+            text.push_str(self.run());
         }
     }
 
-    /// Steps to the next quote or backslash.
-    fn pass_plain(&mut self) -> Result<(), ParseError> {
+    /// Steps over what stands in a string as it is.
+    #[inline(always)]
+    fn run(&mut self) -> &'a str {
+        let start = self.at;
         self.at += plain_bytes(self.rest());
-        match self.peek() {
-            Some(b'"' | b'\\') => Ok(()),
-            Some(_) => Err(self.error(ParseReason::ControlCharacter)),
-            None => Err(self.error(ParseReason::UnexpectedEnd)),
-        }
+        self.text.get(start..self.at).unwrap_or_default()
     }
 
     /// Reads an escape, which starts here with its backslash.
-    fn escape(&mut self) -> Result<char, ParseError> {
+    fn escape(&mut self) -> Result<char, Fault> {
         let plain = match self.bytes.get(self.at + 1) {
             Some(b'"') => '"',
             Some(b'\\') => '\\',
@@ -427,7 +511,7 @@ impl<'a> Parser<'a> {
         Ok(plain)
     }
 
-    fn unicode_escape(&mut self) -> Result<char, ParseError> {
+    fn unicode_escape(&mut self) -> Result<char, Fault> {
         let start = self.at;
         let first = self.code_unit()?;
         let second = match first {
@@ -438,15 +522,15 @@ impl<'a> Parser<'a> {
         let used = if second.is_some() { 2 } else { 1 };
         match char::decode_utf16(units.into_iter().take(used)).next() {
             Some(Ok(character)) => Ok(character),
-            _ => Err(ParseError {
+            _ => Err(Box::new(ParseError {
                 offset: start,
                 reason: ParseReason::LoneSurrogate,
-            }),
+            })),
         }
     }
 
     /// Reads `\uXXXX`.
-    fn code_unit(&mut self) -> Result<u16, ParseError> {
+    fn code_unit(&mut self) -> Result<u16, Fault> {
         let digits = self.rest().get(2..6);
         let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         let unit = digits
@@ -477,67 +561,45 @@ impl<'a> Parser<'a> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    pub(crate) fn expected(&self, expected: &'static str) -> ParseError {
+    #[cold]
+    pub(crate) fn expected(&self, expected: &'static str) -> Fault {
         if self.at >= self.text.len() {
             return self.error(ParseReason::UnexpectedEnd);
         }
         self.error(ParseReason::Expected { expected })
     }
 
-    fn error(&self, reason: impl Into<ParseReason>) -> ParseError {
-        ParseError {
+    #[cold]
+    fn error(&self, reason: impl Into<ParseReason>) -> Fault {
+        Box::new(ParseError {
             offset: self.at,
             reason: reason.into(),
-        }
+        })
     }
 }
 
 /// Reads runs of digits as one mantissa.
 struct Digits<'a> {
     rest: &'a [u8],
-    /// `None` once it no longer fits.
-    mantissa: Option<u64>,
+    /// Right for up to [`DIGITS_MAX`] digits; without meaning beyond.
+    mantissa: u64,
 }
+
+/// Digits of which any fit 64 bits.
+const DIGITS_MAX: usize = 19;
 
 impl Digits<'_> {
     /// Reads a run of digits and returns how many they are.
+    #[inline]
     fn read(&mut self) -> usize {
-        let mut count = 0;
+        let before = self.rest.len();
         while let Some((digit @ b'0'..=b'9', rest)) = self.rest.split_first() {
             let digit = u64::from(digit - b'0');
-            self.mantissa = self
-                .mantissa
-                .and_then(|mantissa| mantissa.checked_mul(10)?.checked_add(digit));
+            self.mantissa = self.mantissa.wrapping_mul(10).wrapping_add(digit);
             self.rest = rest;
-            count += 1;
         }
-        count
+        before - self.rest.len()
     }
-}
-
-/// A number of which mantissa and decimal places are known, where one step gives the very number that
-/// its literal stands for.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "guarded: below 2^53 nothing is lost"
-)]
-fn quick_number(negative: bool, mantissa: u64, places: usize) -> Option<Number> {
-    if places == 0 {
-        return match (negative, mantissa) {
-            (false, _) => Some(Number::from(mantissa)),
-            // `-0` is the double.
-            (true, 0) => None,
-            (true, _) => Some(Number::from(0_i64.checked_sub_unsigned(mantissa)?)),
-        };
-    }
-    // Both are exact doubles, so that their quotient is rounded once, correctly (Clinger, "How to
-    // Read Floating Point Numbers Accurately", 1990).
-    let power = *POWERS_OF_TEN.get(places)?;
-    if mantissa >= 1 << 53 {
-        return None;
-    }
-    let quotient = mantissa as f64 / power;
-    Number::try_from(if negative { -quotient } else { quotient }).ok()
 }
 
 /// The powers of ten that are exact doubles.

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use crate::{
     failure::excerpt,
     limits::Limits,
-    parse::{ParseError, Parser},
+    parse::{Fault, ParseError, Parser},
     patch::{Extensions, Operation, Operations, Patch},
     pointer::{Pointer, PointerError},
     value::{Value, View},
@@ -78,11 +78,11 @@ pub(crate) fn read_text(
     limits: &Limits,
     extensions: Extensions,
 ) -> Result<Patch, InvalidPatch> {
-    let mut parser = Parser::new(text, limits)?;
+    let mut parser = Parser::new(text, limits).map_err(not_json)?;
     parser.skip_blanks();
     if parser.peek() != Some(b'[') {
-        parser.document()?;
-        parser.end()?;
+        parser.document().map_err(not_json)?;
+        parser.end().map_err(not_json)?;
         return Err(InvalidPatch::NotAnArray);
     }
     parser.step();
@@ -91,7 +91,7 @@ pub(crate) fn read_text(
     while !parser.eat(b']') {
         if !operations.is_empty() {
             if !parser.eat(b',') {
-                return Err(parser.expected("',' or ']'").into());
+                return Err(not_json(parser.expected("',' or ']'")));
             }
             parser.skip_blanks();
         }
@@ -99,8 +99,13 @@ pub(crate) fn read_text(
         operations.push(operation);
         parser.skip_blanks();
     }
-    parser.end()?;
+    parser.end().map_err(not_json)?;
     Ok(Patch::of(operations))
+}
+
+#[expect(clippy::boxed_local, reason = "what the parser returns is boxed")]
+fn not_json(fault: Fault) -> InvalidPatch {
+    InvalidPatch::Text(*fault)
 }
 
 fn read_operation(
@@ -115,7 +120,7 @@ fn read_operation(
     // Whatever is unusual is read again as any other value: that finds what is wrong with it, or that
     // it only has members more than it needs.
     parser.back_to(start);
-    let value = parser.operation()?;
+    let value = parser.operation().map_err(not_json)?;
     read_value(&value, extensions).map_err(|reason| InvalidPatch::Operation { operation, reason })
 }
 

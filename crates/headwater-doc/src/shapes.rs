@@ -5,6 +5,7 @@ use triomphe::Arc;
 use crate::{
     failure::excerpt,
     name::{Name, NameList},
+    node::push_made,
     object::Names,
     value::Value,
 };
@@ -19,14 +20,16 @@ pub(crate) struct Shapes {
     recent: Vec<Shape>,
     /// The values of an object in the order of their names.
     sorted: Vec<Value>,
+    /// The places of names in the text, in their order.
+    places: Vec<usize>,
 }
 
 struct Shape {
-    /// The names as they stand in the text.
-    text_order: Vec<Name>,
     names: Names,
-    /// For each name in order, its place in the text; none if the text has them in order.
-    places: Vec<usize>,
+    /// For each name as they stand in the text, its slot among the names in order.
+    slots: Vec<usize>,
+    /// Whether the text has them in order.
+    in_order: bool,
 }
 
 /// Shapes that are remembered. A document has seldom more kinds of records within one another; each
@@ -37,14 +40,14 @@ const RECENT_MAX: usize = 16;
 const MEMBERS_MAX: usize = 64;
 
 impl Shapes {
-    /// Makes an object of names in the order of the text and the values from an index on, which are
-    /// taken off their list. The error is as much of a name that is repeated as an error holds.
+    /// Makes an object of names in the order of the text and the values from an index on, whose place it
+    /// takes in their list. The error is as much of a name that is repeated as an error holds.
     pub(crate) fn object(
         &mut self,
         names: &[Cow<'_, str>],
         values: &mut Vec<Value>,
         from: usize,
-    ) -> Result<Value, String> {
+    ) -> Result<(), String> {
         let known = self.recent.iter().position(|shape| shape.fits(names));
         let slot = match known {
             Some(slot) => slot,
@@ -57,35 +60,47 @@ impl Shapes {
                 .rotate_right(1);
         }
         let Some(shape) = self.recent.first() else {
-            return Ok(Value::NULL);
+            return Ok(());
         };
-        let object = if shape.places.is_empty() {
-            Value::object_from_tail(shape.names.clone(), known.is_none(), values)
+        let (list, new) = (shape.names.clone(), known.is_none());
+        if shape.in_order {
+            let object = Value::object_from_tail(list, new, values);
+            values.push(object);
         } else {
+            self.sorted.resize(names.len(), Value::NULL);
             let unsorted = values.get_mut(from..).unwrap_or_default();
-            let in_order = shape.places.iter().map(|&place| {
-                let value = unsorted.get_mut(place);
-                value.map(mem::take).unwrap_or_default()
-            });
-            self.sorted.extend(in_order);
+            for (&slot, value) in shape.slots.iter().zip(unsorted) {
+                if let Some(place) = self.sorted.get_mut(slot) {
+                    mem::swap(place, value);
+                }
+            }
             values.truncate(from);
-            Value::object_from_tail(shape.names.clone(), known.is_none(), &mut self.sorted)
-        };
+            push_made(values, || {
+                Value::object_from_tail(list, new, &mut self.sorted)
+            });
+        }
         if names.len() > MEMBERS_MAX {
             self.recent.remove(0);
         }
-        Ok(object)
+        Ok(())
     }
 
     /// Remembers a new shape, and returns its slot.
     fn learn(&mut self, names: &[Cow<'_, str>]) -> Result<usize, String> {
-        let text_order: Vec<Name> = names.iter().map(|name| Name::from(&**name)).collect();
-        let mut places: Vec<usize> = (0..names.len()).collect();
-        places.sort_by_key(|&place| text_order.get(place));
-        let sorted: Vec<Name> = places
-            .iter()
-            .filter_map(|&place| text_order.get(place).cloned())
-            .collect();
+        self.places.clear();
+        self.places.extend(0..names.len());
+        let in_order = names.is_sorted();
+        if !in_order {
+            self.places.sort_unstable_by_key(|&place| names.get(place));
+        }
+        let mut slots = vec![0; names.len()];
+        let mut sorted: Vec<Name> = Vec::with_capacity(names.len());
+        for (slot, &place) in self.places.iter().enumerate() {
+            if let (Some(name), Some(at)) = (names.get(place), slots.get_mut(place)) {
+                sorted.push(Name::from(&**name));
+                *at = slot;
+            }
+        }
         for pair in sorted.windows(2) {
             if let [left, right] = pair
                 && left == right
@@ -93,14 +108,11 @@ impl Shapes {
                 return Err(excerpt(left.as_str()));
             }
         }
-        if places.is_sorted() {
-            places.clear();
-        }
         self.recent.truncate(RECENT_MAX - 1);
         self.recent.push(Shape {
-            text_order,
             names: Arc::new(NameList::new(sorted)),
-            places,
+            slots,
+            in_order,
         });
         Ok(self.recent.len() - 1)
     }
@@ -108,11 +120,10 @@ impl Shapes {
 
 impl Shape {
     fn fits(&self, names: &[Cow<'_, str>]) -> bool {
-        self.text_order.len() == names.len()
-            && self
-                .text_order
-                .iter()
-                .zip(names)
-                .all(|(known, name)| known.as_bytes() == name.as_bytes())
+        let known = |(&slot, name): (&usize, &Cow<'_, str>)| {
+            let known = self.names.get(slot).map(Name::as_bytes);
+            known == Some(name.as_bytes())
+        };
+        self.slots.len() == names.len() && self.slots.iter().zip(names).all(known)
     }
 }

@@ -213,6 +213,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
         }
         self.0
             .object(&names, &mut values, 0)
-            .map_err(|name| de::Error::custom(format_args!("name {name:?} repeated")))
+            .map_err(|name| de::Error::custom(format_args!("name {name:?} repeated")))?;
+        Ok(values.pop().unwrap_or_default())
     }
 }

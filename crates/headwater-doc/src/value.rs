@@ -1,4 +1,10 @@
-use std::{borrow::Cow, fmt, mem, ops::Range, str::FromStr};
+use std::{
+    borrow::Cow,
+    fmt,
+    mem::{self, ManuallyDrop},
+    ops::Range,
+    str::FromStr,
+};
 
 use triomphe::Arc;
 
@@ -220,6 +226,7 @@ impl Value {
 
     /// Whether both are one and the same in memory or equal scalars: O(1), and never true of values
     /// that differ.
+    #[inline]
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
@@ -229,11 +236,11 @@ impl Value {
             (Repr::Short(left), Repr::Short(right)) => left == right,
             (Repr::Flat(left), Repr::Flat(right)) => left.ptr_eq(right),
             (Repr::Rope(left), Repr::Rope(right)) => Arc::ptr_eq(left, right),
-            _ => match (self.view(), other.view()) {
-                (View::Array(left), View::Array(right)) => left.same(right),
-                (View::Object(left), View::Object(right)) => left.same(right),
-                _ => false,
-            },
+            (Repr::Array(left), Repr::Array(right)) => left.ptr_eq(right),
+            (Repr::Object(left), Repr::Object(right)) => left.ptr_eq(right),
+            (Repr::ArrayTree(left), Repr::ArrayTree(right)) => Arc::ptr_eq(left, right),
+            (Repr::ObjectTree(left), Repr::ObjectTree(right)) => Arc::ptr_eq(left, right),
+            _ => false,
         }
     }
 
@@ -268,6 +275,7 @@ impl Value {
         Some(highest)
     }
 
+    #[inline]
     pub(crate) fn measure(&self) -> Measure {
         match &self.0 {
             Repr::Null | Repr::Bool(true) => Measure::scalar(4),
@@ -297,6 +305,22 @@ impl Value {
             | Repr::ArrayTree(_)
             | Repr::Object(_)
             | Repr::ObjectTree(_) => true,
+        }
+    }
+
+    /// Counts a clone, if clones are counted, whose bytes the caller makes of these.
+    #[inline]
+    pub(crate) fn count_clone(&self) {
+        match &self.0 {
+            Repr::Null | Repr::Bool(_) | Repr::Short(_) => {}
+            Repr::Number(number) if !number.is_literal() => {}
+            Repr::Number(number) => forget_clone(number),
+            Repr::Flat(flat) => forget_clone(flat),
+            Repr::Rope(rope) => forget_clone(rope),
+            Repr::Array(node) => forget_clone(node),
+            Repr::ArrayTree(tree) => forget_clone(tree),
+            Repr::Object(node) => forget_clone(node),
+            Repr::ObjectTree(tree) => forget_clone(tree),
         }
     }
 
@@ -482,6 +506,11 @@ impl<'a> Comparison<'a> {
     }
 }
 
+#[inline]
+fn forget_clone<T: Clone>(counted: &T) {
+    let _clone = ManuallyDrop::new(counted.clone());
+}
+
 fn shift_node<H: Clone>(
     node: &mut Node<H>,
     step: usize,
@@ -507,6 +536,7 @@ impl From<bool> for Value {
 }
 
 impl From<Number> for Value {
+    #[inline]
     fn from(number: Number) -> Self {
         Self(Repr::Number(number))
     }

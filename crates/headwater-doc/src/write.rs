@@ -181,12 +181,12 @@ fn write(root: &Value, out: &mut impl Write, style: Style) -> fmt::Result {
             View::Array(array) if array.is_empty() => out.write_str("[]")?,
             View::Object(object) if object.is_empty() => out.write_str("{}")?,
             View::Array(array) => {
-                out.write_char('[')?;
+                out.write_str("[")?;
                 open.push(Open::Array(Elements::new(array, 0)));
                 first = true;
             }
             View::Object(object) => {
-                out.write_char('{')?;
+                out.write_str("{")?;
                 open.push(members(object, style));
                 first = true;
             }
@@ -203,27 +203,28 @@ fn write(root: &Value, out: &mut impl Write, style: Style) -> fmt::Result {
             };
             let Some((name, next)) = next else {
                 line(out, style, depth - 1)?;
-                out.write_char(if matches!(container, Open::Array(_)) {
-                    ']'
+                if matches!(container, Open::Array(_)) {
+                    out.write_str("]")?;
                 } else {
-                    '}'
-                })?;
+                    out.write_str("}")?;
+                }
                 open.pop();
                 first = false;
                 continue;
             };
             if !first {
-                out.write_char(',')?;
+                out.write_str(",")?;
             }
             line(out, style, depth)?;
             if let Some(name) = name {
-                out.write_char('"')?;
+                out.write_str("\"")?;
                 write_escaped(name, out)?;
-                out.write_str(if style == Style::Pretty {
-                    "\": "
+                // Each a text of known length, which is written without a call.
+                if style == Style::Pretty {
+                    out.write_str("\": ")?;
                 } else {
-                    "\":"
-                })?;
+                    out.write_str("\":")?;
+                }
             }
             break next;
         };
@@ -253,14 +254,24 @@ fn line(out: &mut impl Write, style: Style, depth: usize) -> fmt::Result {
 
 /// Writes a string with its quotes; escapes what must be, as RFC 8785 section 3.2.2.2 has it.
 pub(crate) fn write_text(text: Text<'_>, out: &mut impl Write) -> fmt::Result {
-    out.write_char('"')?;
-    for run in text.runs() {
-        write_escaped(run, out)?;
+    out.write_str("\"")?;
+    match text.as_str() {
+        Some(text) => write_escaped(text, out)?,
+        None => text.runs().try_for_each(|run| write_escaped(run, out))?,
     }
-    out.write_char('"')
+    out.write_str("\"")
 }
 
+#[inline]
 fn write_escaped(text: &str, out: &mut impl Write) -> fmt::Result {
+    if plain_bytes(text.as_bytes()) == text.len() {
+        return out.write_str(text);
+    }
+    write_special(text, out)
+}
+
+#[inline(never)]
+fn write_special(text: &str, out: &mut impl Write) -> fmt::Result {
     let mut rest = text;
     loop {
         let (plain, special) = rest.split_at(plain_bytes(rest.as_bytes()));

@@ -1,6 +1,6 @@
 use std::{convert::Infallible, sync::Arc};
 
-use headwater_core::{ApplyError, Key, Snapshot, Version};
+use headwater_core::{ApplyError, Key, Made, Position, Snapshot, Version};
 use headwater_doc::{
     Extensions, Limits, Operation, Patch, PatchError, Pointer, PointerError, SerializeError, Value,
     diff, to_value,
@@ -59,7 +59,7 @@ impl Engine {
         for _ in 0..EDITS_MAX {
             let before = self.get(key).ok_or(EditError::NoSuchDocument)?;
             let root = before.root.updated(value).map_err(EditError::Edit)?;
-            if let Some(version) = self.replace(key, &before, &root)? {
+            if let Some(version) = self.install(key, before, root)? {
                 return Ok(version);
             }
         }
@@ -86,6 +86,43 @@ impl Engine {
         Err(EditError::Conflict)
     }
 
+    /// Commits a value that was made of a version and shares with it what did not change, unless the
+    /// document has moved on; `None` if it has.
+    fn install<E>(
+        &self,
+        key: &Key,
+        before: Snapshot,
+        root: Value,
+    ) -> Result<Option<Version>, EditError<E>> {
+        let (patch, applied) = Patch::between(&before.root, &root, Extensions::ALL);
+        let position = before.position;
+        if patch.is_empty() {
+            return Ok(Some(position.version));
+        }
+        if patch.operations().iter().any(moves_elements) {
+            return self.commit_patch(key, position, &Arc::new(patch));
+        }
+        // Kept until the lock is gone, so that what only this version had is not freed under it; but as a
+        // value, so that nobody is seen to hold the version.
+        let old = before.root.clone();
+        drop(before);
+        let patch = Arc::new(patch);
+        let made = Made {
+            position,
+            root,
+            patch: Arc::clone(&patch),
+            applied,
+        };
+        let installed = self
+            .0
+            .write(key, |shard, now| shard.replace(now, key, made));
+        drop(old);
+        match installed {
+            Err(ApplyError::Memory) if self.0.relieve() => self.commit_at(key, position, &patch),
+            installed => Ok(installed?),
+        }
+    }
+
     /// Commits what leads from one value to another, unless the document has moved on; `None` if it has.
     fn replace<E>(
         &self,
@@ -98,23 +135,45 @@ impl Engine {
         if patch.is_empty() {
             return Ok(Some(before.position.version));
         }
-        let patch = Arc::new(patch);
-        let apply = || {
-            let patch = Arc::clone(&patch);
-            self.0.write(key, |shard, now| match shard.position(key) {
-                Some(position) if position == before.position => {
-                    shard.apply(now, key, patch).map(Some)
-                }
-                Some(_) => Ok(None),
-                None => Err(ApplyError::NoSuchDocument),
-            })
-        };
-        let applied = match apply() {
-            Err(ApplyError::Memory) if self.0.relieve() => apply(),
-            applied => applied,
-        };
-        Ok(applied?)
+        self.commit_patch(key, before.position, &Arc::new(patch))
     }
+
+    /// Commits a patch, unless the document has moved on from a position; `None` if it has.
+    fn commit_patch<E>(
+        &self,
+        key: &Key,
+        at: Position,
+        patch: &Arc<Patch>,
+    ) -> Result<Option<Version>, EditError<E>> {
+        match self.commit_at(key, at, patch) {
+            Err(EditError::Apply(ApplyError::Memory)) if self.0.relieve() => {
+                self.commit_at(key, at, patch)
+            }
+            committed => committed,
+        }
+    }
+
+    /// The same, without making room for it.
+    fn commit_at<E>(
+        &self,
+        key: &Key,
+        at: Position,
+        patch: &Arc<Patch>,
+    ) -> Result<Option<Version>, EditError<E>> {
+        let patch = Arc::clone(patch);
+        let committed = self.0.write(key, |shard, now| match shard.position(key) {
+            Some(position) if position == at => shard.apply(now, key, patch).map(Some),
+            Some(_) => Ok(None),
+            None => Err(ApplyError::NoSuchDocument),
+        });
+        Ok(committed?)
+    }
+}
+
+/// Whether an operation moves elements of an array. A value compares those by index and makes them anew; the
+/// patch leaves them where they are, so that versions that are held go on sharing them.
+fn moves_elements(operation: &Operation) -> bool {
+    matches!(operation, Operation::Splice { insert, .. } if insert.as_array().is_some())
 }
 
 /// A document to be changed like a plain value: each method applies to what those before it have left.

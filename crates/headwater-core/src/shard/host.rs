@@ -5,7 +5,7 @@ use headwater_doc::{LimitExceeded, Patch, PatchError, Reason, Value};
 use super::Shard;
 use crate::{
     config::DocumentOptions,
-    document::{Document, Snapshot, Staged, Turn, Undone},
+    document::{Document, Made, Snapshot, Staged, Turn, Undone},
     id::{Epoch, Key, Position, Version},
     submission::{Busy, Rejection},
     time::Time,
@@ -172,6 +172,40 @@ impl Shard {
         });
         self.settle_but(promised);
         installed.flatten()
+    }
+
+    /// Puts a value that the host has made in the place of the version that it was made of: what
+    /// [`apply`](Self::apply) comes to, without going the way a second time under the lock. `None`, and
+    /// nothing is done, if the document has changed meanwhile. The limits hold for the value, not after
+    /// each operation.
+    ///
+    /// # Errors
+    ///
+    /// [`ApplyError`]; the document is as it was.
+    pub fn replace(
+        &mut self,
+        now: Time,
+        key: &Key,
+        made: Made,
+    ) -> Result<Option<Version>, ApplyError> {
+        match self.position(key) {
+            Some(position) if position == made.position => {}
+            Some(_) => return Ok(None),
+            None => return Err(ApplyError::NoSuchDocument),
+        }
+        let limits = &self.config.limits;
+        // The cached height first, which may overstate: no walk under the lock.
+        if made.root.height() > limits.depth || limits.check(&made.root).is_err() {
+            // Says which operation breaks the limit, if one does.
+            return self.apply(now, key, made.patch).map(Some);
+        }
+        let before = self.allowance.promised();
+        if self.make_room(key, &made.patch, 0).is_err() {
+            return Err(ApplyError::Memory);
+        }
+        let mut staged = Staged::from(made);
+        staged.bytes = self.allowance.promised() - before;
+        Ok(self.install(now, key, staged))
     }
 
     /// Keys of documents in no particular order, at most `max`, from a place on: 0, or where the last call

@@ -26,7 +26,7 @@ impl<'s, 'o> Entries<'s, 'o> {
     pub(super) fn open(inside: Tree<'s, 'o>) -> Self {
         let old = inside.old.and_then(Value::as_object);
         Self {
-            members: Members::open(inside, old, None),
+            members: Members::open(inside, old, None, None),
             cursor: old.map(Cursor::new),
             keyed: false,
         }
@@ -34,7 +34,7 @@ impl<'s, 'o> Entries<'s, 'o> {
 
     /// The name that came last as a key, and the old member of that name, or another of its kind.
     fn find(&mut self) -> (Cow<'o, str>, Option<Old<'o>>) {
-        let key = &self.members.inside.scratch.key;
+        let key = &self.members.scratch.key;
         let found = self.cursor.as_mut().and_then(|cursor| cursor.seek(key));
         if let Some((slot, name, value)) = found {
             return (Cow::Borrowed(name), Some((Some(slot), value)));
@@ -49,7 +49,7 @@ impl ser::SerializeMap for Entries<'_, '_> {
     type Error = SerializeFailure;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), SerializeFailure> {
-        let name = &mut self.members.inside.scratch.key;
+        let name = &mut self.members.scratch.key;
         name.clear();
         self.keyed = false;
         key.serialize(Key(name))?;

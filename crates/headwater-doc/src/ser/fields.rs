@@ -7,33 +7,25 @@ use super::{
     tree::{Part, Tree, Variant},
 };
 use crate::{
-    node::Node,
-    object::Names,
+    object::{Names, Object},
     value::{Repr, Value},
 };
 
 /// The object of a struct in the making.
-pub(super) struct Fields<'s, 'o> {
-    members: Members<'s, 'o>,
-    old: Option<&'o Node<Names>>,
-    form: FormId,
-}
+pub(super) struct Fields<'s, 'o>(Members<'s, 'o>);
 
 impl<'s, 'o> Fields<'s, 'o> {
     /// Starts an object inside a container, or as the content of a variant.
     #[inline]
     pub(super) fn open(inside: Tree<'s, 'o>, variant: Option<Variant<'o>>) -> Self {
-        let old = match inside.old {
-            Some(Value(Repr::Object(node))) => Some(node),
-            _ => None,
+        let (object, fields) = match inside.old {
+            Some(Value(Repr::Object(node))) => {
+                let form = inside.scratch.forms.of(node.header());
+                (Some(Object::flat(node)), Some((node, form)))
+            }
+            old => (old.and_then(Value::as_object), None),
         };
-        let form = old.map_or(FormId::NONE, |node| inside.scratch.forms.of(node.header()));
-        let object = inside.old.and_then(Value::as_object);
-        Self {
-            members: Members::open(inside, object, variant),
-            old,
-            form,
-        }
+        Self(Members::open(inside, object, fields, variant))
     }
 
     #[inline]
@@ -42,25 +34,31 @@ impl<'s, 'o> Fields<'s, 'o> {
         name: &'static str,
         value: &T,
     ) -> Result<(), SerializeFailure> {
-        let (at, forms) = (self.members.count, &self.members.inside.scratch.forms);
-        let old = match self.old {
-            Some(node) => match forms.guess(self.form, at, name) {
-                Some(slot) => node.values().get(slot).map(|value| (Some(slot), value)),
-                None => self.find(name),
-            },
-            None if self.members.inside.old.is_some() => self.find(name),
-            None => None,
-        };
-        self.members.push(name, old, value)
+        if let Some((slot, old)) = self.awaited(name) {
+            return self.0.push_awaited(name, slot, old, value);
+        }
+        let old = self.find(name);
+        self.0.push(name, old, value)
+    }
+
+    /// The old field that stands where this one did the last time, if it has its name and was not found yet.
+    #[inline(always)]
+    fn awaited(&mut self, name: &'static str) -> Option<(usize, &'o Value)> {
+        let (frame, forms) = self.0.frame_and_forms();
+        let (node, form) = frame.fields?;
+        let slot = forms.guess(form, frame.count, name)?;
+        let old = node.values().get(slot)?;
+        frame.awaits(slot).then_some((slot, old))
     }
 
     /// Finds a field in the old object, and learns for the next where it stands.
+    #[inline(never)]
     fn find(&mut self, name: &'static str) -> Option<Old<'o>> {
-        let members = &mut self.members;
-        let (slot, value) = members.inside.old?.as_object()?.find(name).ok()?;
-        if self.old.is_some() {
-            let forms = &mut members.inside.scratch.forms;
-            forms.learn(self.form, members.count, name, slot);
+        let frame = self.0.frame();
+        let (slot, value) = frame.old?.as_object()?.find(name).ok()?;
+        if let Some((_, form)) = frame.fields {
+            let count = frame.count;
+            self.0.scratch.forms.learn(form, count, name, slot);
         }
         Some((Some(slot), value))
     }
@@ -83,7 +81,7 @@ macro_rules! serialize_fields {
 
             #[inline]
             fn end(self) -> Result<Part, SerializeFailure> {
-                self.members.finish()
+                self.0.finish()
             }
         })+
     };
@@ -106,7 +104,7 @@ struct Form {
 
 /// A form that is known, or none.
 #[derive(Clone, Copy)]
-struct FormId(usize);
+pub(super) struct FormId(usize);
 
 impl FormId {
     const NONE: Self = Self(usize::MAX);

@@ -1,12 +1,7 @@
 use std::{borrow::Cow, mem};
 
-use super::{SerializeFailure, SerializeReason, fields::Forms};
-use crate::{
-    failure::Failure,
-    node::{Node, extend_clones},
-    shapes::Shapes,
-    value::Value,
-};
+use super::{SerializeFailure, SerializeReason, fields::Forms, members::Frame};
+use crate::{failure::Failure, node::Node, shapes::Shapes, value::Value};
 
 /// What the containers of one document share while they are made, so that none needs lists of its own.
 ///
@@ -26,6 +21,8 @@ pub(super) struct Scratch<'o> {
     pub(super) changes: Vec<(usize, Value)>,
     /// A bit for each old member that was found, of large objects.
     pub(super) seen: Vec<u64>,
+    /// The objects in the making.
+    pub(super) frames: Vec<Frame<'o>>,
 }
 
 /// How high the stacks are.
@@ -35,6 +32,7 @@ pub(super) struct Heights {
     pub(super) names: usize,
     pub(super) changes: usize,
     pub(super) seen: usize,
+    pub(super) frames: usize,
 }
 
 impl<'o> Scratch<'o> {
@@ -45,6 +43,7 @@ impl<'o> Scratch<'o> {
             names: self.names.len(),
             changes: self.changes.len(),
             seen: self.seen.len(),
+            frames: self.frames.len(),
         }
     }
 
@@ -55,27 +54,30 @@ impl<'o> Scratch<'o> {
         self.names.truncate(to.names);
         self.changes.truncate(to.changes);
         self.seen.truncate(to.seen);
+        self.frames.truncate(to.frames);
     }
 
     /// Makes an object of the names and values from these heights on.
     pub(super) fn object(&mut self, from: Heights) -> Result<Value, SerializeFailure> {
         let names = self.names.get(from.names..).unwrap_or_default();
-        let object = self.shapes.object(names, &mut self.values, from.values);
-        object.map_err(repeated)
+        let made = self.shapes.object(names, &mut self.values, from.values);
+        made.map_err(repeated)?;
+        Ok(self.values.pop().unwrap_or_default())
     }
 
     /// Makes a flat container of an old one and the changes from a height on, which are taken off.
     pub(super) fn changed_node<H: Clone>(&mut self, old: &Node<H>, changes_from: usize) -> Node<H> {
-        let from = self.values.len();
-        extend_clones(&mut self.values, old.values());
+        let mut node = old.copied();
         let mut totals = old.totals();
+        let values = node.values_mut();
         for (slot, value) in self.changes.drain(changes_from..) {
-            if let Some(place) = self.values.get_mut(from + slot) {
+            if let Some(place) = values.get_mut(slot) {
                 totals.shift(place.measure(), value.measure());
                 *place = value;
             }
         }
-        Node::from_tail(old.header().clone(), totals, &mut self.values, from)
+        node.set_totals(totals);
+        node
     }
 
     /// Makes a tree of an old one and the changes from a height on, which are taken off.

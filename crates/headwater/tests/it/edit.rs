@@ -9,7 +9,7 @@ use std::{
 
 use headwater::{
     ApplyError, Draft, DraftError, EditError, Engine, Key, LimitExceeded, Limits, Patch, Reason,
-    Version,
+    Version, to_value,
 };
 use serde::{Serialize, Serializer, ser::Error as _};
 
@@ -108,9 +108,27 @@ fn a_stored_value_commits_only_what_changed_and_is_then_the_document() {
         let newest = newest(&engine, &key);
         assert_eq!(newest.operations().len(), 2, "{newest}");
         let head = engine.get(&key).unwrap();
-        let expected = headwater::to_value(&world).unwrap();
+        let expected = to_value(&world).unwrap();
         assert!(head.root.identical(&expected));
     }
+}
+
+/// What an insertion has shifted is not made anew, though each element is compared with another.
+#[test]
+fn a_stored_value_shares_with_held_versions_what_it_shifted() {
+    let engine = engine();
+    let key = key("room");
+    let record = |at: u32| BTreeMap::from([("at", vec![at]), ("next", vec![at + 1])]);
+    let mut records: Vec<_> = (1..50).map(record).collect();
+    engine.create(&key, to_value(&records).unwrap()).unwrap();
+    let before = engine.get(&key).unwrap();
+    records.insert(0, record(0));
+    assert_eq!(engine.store(&key, &records), Ok(Version(1)));
+    let after = engine.get(&key).unwrap();
+    assert!(after.root.identical(&to_value(&records).unwrap()));
+    let (old, new) = (before.root.as_array(), after.root.as_array());
+    let pairs = old.unwrap().iter().zip(new.unwrap().iter_from(1));
+    assert!(pairs.into_iter().all(|(old, new)| old.same(new)));
 }
 
 /// What moves the head each time the user's code runs, up to so many times.

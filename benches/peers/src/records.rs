@@ -40,7 +40,7 @@ fn ours(document: &Document) -> impl FnMut(u64) + use<> {
             let change = changes.get(records.next()).expect("one for each record");
             let applied = change.apply(&mut root, &Limits::default());
             let applied = applied.expect("the path is there");
-            assert_eq!(applied.touched.len(), 1);
+            assert!(!applied.touched().is_empty());
             applied
         });
         assert!(!held.same(&root));

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use headwater_doc::{Patch, Pointer, Value};
+use headwater_doc::{Patch, Touched, Value};
 
 use crate::id::{Key, Seq, SessionId};
 
@@ -49,7 +49,7 @@ pub struct Admission<'a> {
     /// What it changes.
     pub patch: &'a Patch,
     /// The paths at which it changes something.
-    pub touched: &'a [Pointer],
+    pub touched: Touched<'a>,
     /// The document after it.
     pub after: &'a Value,
 }

@@ -88,8 +88,10 @@ pub(crate) struct Rules<'a> {
 /// Why a batch whose turn has come made no version. The document is as it was.
 #[derive(Clone, Debug)]
 pub(crate) enum Undone {
-    /// The memory budget has no room for what the document would become: as if it had never come.
-    NoRoom,
+    /// The memory budget has no room for what the document would become: as if it had never come. With the
+    /// batch, for whoever makes room: to count a reference for that before each takes longer than to find
+    /// the document.
+    NoRoom(Arc<Patch>),
     /// It was decided so.
     Rejected(Rejection),
 }
@@ -233,29 +235,36 @@ impl Document {
         let decided = catch_unwind(AssertUnwindSafe(|| {
             // Costs nothing but where there is a rule, which sees both sides of the change.
             let before = admit.map(|_| root.clone());
-            let mut applied =
-                patch
-                    .apply(root, rules.limits)
-                    .map_err(|error| Rejection::DoesNotApply {
-                        operation: error.operation,
-                        reason: error.reason,
+            let mut applied = match patch.apply(root, rules.limits) {
+                Ok(applied) => applied,
+                Err(PatchError {
+                    operation, reason, ..
+                }) => {
+                    let rejection = Rejection::DoesNotApply {
+                        operation,
+                        reason,
                         head,
-                    })?;
+                    };
+                    return Err(rejection.into());
+                }
+            };
             if before.is_some() && self.pins.is_none() {
                 // What was copied, only `before` holds.
                 applied.copied_bytes = 0;
             }
-            let copied = applied.copied_bytes;
-            let commit = Commit::new(head.next(), origin, now, patch, applied);
+            let commit = self
+                .history
+                .record(head.next(), origin, now, patch, applied);
             // What a batch brings has been made room for; what it multiplies, by copying, has not.
+            let copied = commit.applied.copied_bytes;
             let growth = grown(bytes, root, commit.charge.own.saturating_add(copied));
             if growth > rules.room {
-                let undone = commit.inverse.apply(root, &Limits::NONE);
+                let undone = commit.applied.inverse.apply(root, &Limits::NONE);
                 debug_assert!(
                     undone.is_ok(),
                     "an inverse applies to what it was made from"
                 );
-                return Err(Undone::NoRoom);
+                return Err(Undone::NoRoom(Arc::clone(&commit.patch)));
             }
             if let (Some((admit, key)), Some((session, seq)), Some(before)) =
                 (admit, origin, before)
@@ -266,7 +275,7 @@ impl Document {
                     seq,
                     before: &before,
                     patch: &commit.patch,
-                    touched: &commit.touched,
+                    touched: commit.applied.touched(),
                     after: root,
                 };
                 if let Err(code) = admit.admit(&request) {
@@ -274,10 +283,10 @@ impl Document {
                     return Err(Rejection::Refused { code }.into());
                 }
             }
-            Ok((commit, copied))
+            Ok(commit)
         }));
-        let (commit, copied) = decided.unwrap_or(Err(Rejection::Panicked.into()))?;
-        self.note(commit, copied, rules.history);
+        let commit = decided.unwrap_or(Err(Rejection::Panicked.into()))?;
+        self.note(commit, rules.history);
         Ok(self.version)
     }
 
@@ -315,22 +324,22 @@ impl Document {
                 // What was copied, the copy that is no longer the newest held alone.
                 applied.copied_bytes = 0;
             }
-            let copied = applied.copied_bytes;
-            let commit = Commit::new(self.version.next(), None, now, patch, applied);
-            self.note(commit, copied, bounds);
+            let version = self.version.next();
+            let commit = self.history.record(version, None, now, patch, applied);
+            self.note(commit, bounds);
         }
         true
     }
 
-    /// Makes the version that a batch has led to; `copied` is what older versions keep for themselves of
-    /// what it changed.
-    fn note(&mut self, commit: Commit, copied: u64, bounds: &HistoryBounds) {
-        let now = commit.at;
+    /// Makes the version that a batch has led to.
+    fn note(&mut self, commit: Arc<Commit>, bounds: &HistoryBounds) {
+        let (now, copied) = (commit.at, commit.applied.copied_bytes);
         self.version = commit.version;
         if let Some(watch) = self.watch.get() {
             watch.advance(self.version);
         }
         self.touch(now);
+        // What older versions keep for themselves of what it changed.
         if copied > 0 {
             let pins = self.pins.get_or_insert_default();
             pins.copied(self.version, copied);
@@ -544,7 +553,7 @@ impl Rewind {
         while self.version > to
             && let Some(commit) = self.commits.pop()
         {
-            let undone = commit.inverse.apply(&mut self.root, &Limits::NONE);
+            let undone = commit.applied.inverse.apply(&mut self.root, &Limits::NONE);
             debug_assert!(
                 undone.is_ok(),
                 "an inverse applies to what it was made from"

@@ -135,7 +135,7 @@ impl Document {
             .history
             .after(base)
             .filter(|commit| commit.origin.is_none_or(|(origin, _)| origin != session));
-        let touched = of_others.flat_map(|commit| &commit.touched);
+        let touched = of_others.flat_map(|commit| commit.applied.touched().iter());
         let mut paths = BTreeSet::new();
         for path in touched {
             if any_overlaps(&concerns, path) {

@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use headwater_doc::{Applied, Extensions, Operation, Patch, Pointer};
+use headwater_doc::{Applied, Extensions, Operation, Patch};
 
 use crate::{
     id::{Seq, SessionId, Version},
@@ -18,10 +18,8 @@ pub struct Commit {
     pub at: Time,
     /// What it changed.
     pub patch: Arc<Patch>,
-    /// What undoes it.
-    pub inverse: Patch,
-    /// Where it changed something.
-    pub touched: Vec<Pointer>,
+    /// What undoes it, and where it changed something.
+    pub applied: Applied,
     /// The extensions that `patch` uses.
     pub(crate) extensions: Extensions,
     /// Bytes of the patches of all commits in this epoch up to and with this one.
@@ -84,13 +82,35 @@ pub(crate) struct History {
 }
 
 impl History {
+    /// Makes the record of a batch that was applied, to be [added](Self::push) next.
+    ///
+    /// At once where it is to stay: it is some 200 bytes, and to copy what was just written waits for it.
+    pub(crate) fn record(
+        &self,
+        version: Version,
+        origin: Option<(SessionId, Seq)>,
+        at: Time,
+        patch: Arc<Patch>,
+        applied: Applied,
+    ) -> Arc<Commit> {
+        Arc::new(Commit {
+            version,
+            origin,
+            at,
+            charge: Charge::of(&patch, &applied),
+            extensions: patch.extensions(),
+            patch_bytes_sum: self.patch_bytes_sum + patch.written_bytes(),
+            patch,
+            applied,
+        })
+    }
+
     /// Adds a commit.
-    pub(crate) fn push(&mut self, mut commit: Commit) {
-        self.patch_bytes_sum += commit.patch.written_bytes();
-        commit.patch_bytes_sum = self.patch_bytes_sum;
+    pub(crate) fn push(&mut self, commit: Arc<Commit>) {
+        self.patch_bytes_sum = commit.patch_bytes_sum;
         self.bytes += commit.bytes();
         self.charge += commit.charge.own;
-        self.commits.push_back(Arc::new(commit));
+        self.commits.push_back(commit);
     }
 
     /// Lets go of the commits that the bounds no longer keep, and tells `gone` of each.
@@ -168,29 +188,8 @@ impl History {
 }
 
 impl Commit {
-    pub(crate) fn new(
-        version: Version,
-        origin: Option<(SessionId, Seq)>,
-        at: Time,
-        patch: Arc<Patch>,
-        applied: Applied,
-    ) -> Self {
-        Self {
-            version,
-            origin,
-            at,
-            charge: Charge::of(&patch, &applied),
-            extensions: patch.extensions(),
-            patch,
-            inverse: applied.inverse,
-            touched: applied.touched,
-            // The history knows what came before.
-            patch_bytes_sum: 0,
-        }
-    }
-
     fn bytes(&self) -> u64 {
-        self.patch.written_bytes() + self.inverse.written_bytes()
+        self.patch.written_bytes() + self.applied.inverse.written_bytes()
     }
 }
 
@@ -205,10 +204,9 @@ impl Charge {
                 _ => sum,
             })
         };
-        let touched = applied.touched.capacity() * size_of::<Pointer>();
-        let own = patch.heap_bytes() - values(patch) + applied.inverse.heap_bytes();
+        let own = patch.heap_bytes() - values(patch) + applied.heap_bytes();
         Self {
-            own: own + (size_of::<Commit>() + size_of::<Patch>() + ARCS + touched) as u64,
+            own: own + (size_of::<Commit>() + size_of::<Patch>() + ARCS) as u64,
             removed: values(&applied.inverse),
         }
     }

@@ -290,7 +290,7 @@ impl Shard {
         let outcome = match self.decide(now, lane_id, held) {
             Ok(version) => Outcome::Applied { version },
             Err(Undone::Rejected(rejection)) => Outcome::Rejected(rejection),
-            Err(Undone::NoRoom) => return Err(Busy::Memory.retry()),
+            Err(Undone::NoRoom(_)) => return Err(Busy::Memory.retry()),
         };
         // The batch that came may be the first missing one, with the next still missing.
         self.reorder.restart(now, lane_id);
@@ -403,12 +403,13 @@ impl Shard {
         let Some(entry) = self.table.entries.get(entry_id) else {
             return Err(Rejection::NoSuchDocument.into());
         };
-        let key = entry.key.clone();
         let (session, seq) = (lane.session, lane.expected());
         let orphaned = batch.chained && lane.predecessor_rejected();
         let digest = batch.digest;
+        // With a rule only: counting a reference, and letting it go, takes 12 ns each.
         let admit = self.shared.admit.clone();
-        let admit = admit.as_deref().map(|admit| (admit, &key));
+        let admit = admit.map(|admit| (admit, entry.key.clone()));
+        let admit = admit.as_ref().map(|(admit, key)| (&**admit, key));
         let result = self
             .change_entry(entry_id, |document, rules| {
                 decide(document, now, (session, seq), batch, orphaned, admit, rules)
@@ -419,7 +420,7 @@ impl Shard {
                 self.counts.applied += 1;
                 Decision::Applied { version: *version }
             }
-            Err(Undone::NoRoom) => return Err(Undone::NoRoom),
+            Err(Undone::NoRoom(_)) => return result,
             Err(Undone::Rejected(rejection)) => {
                 self.counts.rejected += 1;
                 // The host's own words are not bounded.
@@ -435,9 +436,10 @@ impl Shard {
                 }
             }
         };
-        if matches!(result, Err(Undone::Rejected(Rejection::Panicked))) {
-            self.close(&key, CloseReason::Panicked);
-            self.effects.closed.push((key, CloseReason::Panicked));
+        if matches!(result, Err(Undone::Rejected(Rejection::Panicked)))
+            && let Some(entry) = self.table.entries.get(entry_id)
+        {
+            self.close_panicked(entry.key.clone());
         }
         let outcomes_max = self.config.outcomes_max;
         self.change_lane(lane_id, |lane| lane.decide(digest, decision, outcomes_max));
@@ -456,7 +458,7 @@ impl Shard {
                 // It finds the room that is left by what was decided before it.
                 self.settle();
                 let has_room = self.has_room(lane_id, &batch.patch);
-                if !has_room || matches!(self.decide(now, lane_id, batch), Err(Undone::NoRoom)) {
+                if !has_room || matches!(self.decide(now, lane_id, batch), Err(Undone::NoRoom(_))) {
                     // As if it came now: it is not decided, and its sender is told to hand it in again.
                     self.give_up(now, lane_id, Cause::Memory, &[expected]);
                     self.change_lane(lane_id, |lane| lane.skip_to = Seq::ZERO);
@@ -630,6 +632,12 @@ impl Shard {
     #[must_use]
     pub const fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Whether somebody has to be told.
+    #[must_use]
+    pub const fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
     }
 
     /// Takes out who has to be told.

@@ -1,5 +1,3 @@
-use std::collections::hash_map;
-
 use ahash::{AHashMap, RandomState};
 use slab::Slab;
 
@@ -19,6 +17,17 @@ pub(crate) struct Table {
     lanes_of: AHashMap<SessionId, Vec<LaneId>>,
     /// Bytes of the texts of all keys.
     key_bytes: usize,
+    /// Invariant: what [`count`](Self::count) says, which each commit asks for and seldom one changes.
+    bytes: TableBytes,
+}
+
+/// Bytes of the tables.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TableBytes {
+    /// Of keys and documents.
+    pub(crate) entries: u64,
+    /// Of lanes, without the outcomes that they remember.
+    pub(crate) lanes: u64,
 }
 
 pub(crate) type EntryId = usize;
@@ -37,14 +46,17 @@ impl Table {
     /// choose keys that collide, and the same one makes the same tables again.
     pub(crate) fn new(incarnation: Incarnation) -> Self {
         let hasher = || RandomState::with_seeds(incarnation.0, 1, 2, 3);
-        Self {
+        let mut table = Self {
             keys: AHashMap::with_hasher(hasher()),
             entries: Slab::new(),
             lanes: Slab::new(),
             lane_ids: AHashMap::with_hasher(hasher()),
             lanes_of: AHashMap::with_hasher(hasher()),
             key_bytes: 0,
-        }
+            bytes: TableBytes::default(),
+        };
+        table.bytes = table.count();
+        table
     }
 
     pub(crate) fn entry_id(&self, key: &Key) -> Option<EntryId> {
@@ -85,18 +97,18 @@ impl Table {
         }
         self.lane_ids.insert((session, entry_id), id);
         self.lanes_of.entry(session).or_default().push(id);
+        self.bytes = self.count();
         id
     }
 
     /// Takes out lanes of a session, at most `max`.
     pub(crate) fn close_lanes(&mut self, session: SessionId, max: usize) -> Vec<(LaneId, Lane)> {
-        let hash_map::Entry::Occupied(mut open) = self.lanes_of.entry(session) else {
+        let Some(open) = self.lanes_of.get_mut(&session) else {
             return Vec::new();
         };
-        let ids = open.get_mut();
-        let ids = ids.split_off(ids.len().saturating_sub(max));
-        if open.get().is_empty() {
-            open.remove();
+        let ids = open.split_off(open.len().saturating_sub(max));
+        if open.is_empty() {
+            self.lanes_of.remove(&session);
         }
         let mut closed = Vec::with_capacity(ids.len());
         for id in ids {
@@ -110,6 +122,7 @@ impl Table {
             self.close_entry_if_unused(entry_id);
             closed.push((id, lane));
         }
+        self.bytes = self.count();
         closed
     }
 
@@ -125,6 +138,7 @@ impl Table {
         });
         self.key_bytes += key.as_str().len();
         self.keys.insert(key.clone(), id);
+        self.bytes = self.count();
         id
     }
 
@@ -134,6 +148,7 @@ impl Table {
             let entry = self.entries.remove(id);
             self.key_bytes -= entry.key.as_str().len();
             self.keys.remove(&entry.key);
+            self.bytes = self.count();
         }
     }
 
@@ -158,11 +173,21 @@ impl Table {
         (keys, None)
     }
 
-    /// Bytes of the tables of keys and documents.
-    pub(crate) fn heap_bytes(&self) -> u64 {
-        let keys = self.entries.len() * KEY_BYTES + self.key_bytes;
-        let maps = map_bytes(&self.keys) + self.entries.capacity() * (size_of::<Entry>() + SLOT);
-        (keys + maps) as u64
+    /// What the tables take.
+    pub(crate) const fn bytes(&self) -> TableBytes {
+        self.bytes
+    }
+
+    fn count(&self) -> TableBytes {
+        let keys = self.entries.len() * KEY_BYTES + self.key_bytes + map_bytes(&self.keys);
+        let entries = self.entries.capacity() * (size_of::<Entry>() + SLOT);
+        let slots = self.lanes.capacity() * (size_of::<(EntryId, Lane)>() + SLOT);
+        let ids = self.lanes.len() * LANE_IDS * size_of::<LaneId>();
+        let lanes = slots + ids + map_bytes(&self.lane_ids) + map_bytes(&self.lanes_of);
+        TableBytes {
+            entries: (keys + entries) as u64,
+            lanes: lanes as u64,
+        }
     }
 
     /// By how much the tables grow for one more key and one more lane: nothing, or to twice what they are.
@@ -192,13 +217,6 @@ impl Table {
                 lanes.capacity(),
             );
         growth as u64
-    }
-
-    /// Bytes of the tables of lanes, without the outcomes that they remember.
-    pub(crate) fn lane_bytes(&self) -> u64 {
-        let slots = self.lanes.capacity() * (size_of::<(EntryId, Lane)>() + SLOT);
-        let ids = self.lanes.len() * LANE_IDS * size_of::<LaneId>();
-        (slots + ids + map_bytes(&self.lane_ids) + map_bytes(&self.lanes_of)) as u64
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Watch {
     head: AtomicU64,
     /// The newest version, once somebody has read it; the next commit takes it away.
     published: ArcSwapOption<Versioned>,
+    /// Whether `published` may be there: spares each commit the look.
+    publishing: AtomicBool,
     /// [`Time::as_micros`] of the last use that no shard has seen.
     used: AtomicU64,
     /// 0 while it is open, else the reason why not.
@@ -71,6 +73,7 @@ impl Watch {
             head: AtomicU64::new(position.version.0),
             frames: FrameCache::new(frames),
             published: ArcSwapOption::empty(),
+            publishing: AtomicBool::new(false),
             used: AtomicU64::new(0),
             closed: AtomicU8::new(0),
             subscribers: AtomicUsize::new(0),
@@ -116,16 +119,22 @@ impl Watch {
         self.head.store(head.0, Ordering::Release);
     }
 
+    /// Call it under the lock of the shard, shared.
     pub(crate) fn publish(&self, snapshot: &Snapshot) {
+        // Relaxed: the lock of the shard orders it before the next commit's look.
+        self.publishing.store(true, Ordering::Relaxed);
         self.published.store(Some(Arc::clone(&snapshot.0)));
     }
 
-    /// Takes the published version away, for a writer that is about to make the next one.
+    /// Takes the published version away, for a writer that is about to make the next one and has the lock
+    /// of the shard for itself.
     pub(crate) fn withdraw(&self) -> Option<Snapshot> {
-        // Cheaper than a swap, which is what a burst of writes without readers does all the time.
-        if self.published.load().is_none() {
+        // Cheaper than a swap, which a burst of writes without readers would do all the time. Relaxed, as
+        // in `publish`.
+        if !self.publishing.load(Ordering::Relaxed) {
             return None;
         }
+        self.publishing.store(false, Ordering::Relaxed);
         self.published.swap(None).map(Snapshot)
     }
 
@@ -198,7 +207,11 @@ impl Watch {
     }
 
     /// Takes out those whom a change at these paths wakes.
-    pub(crate) fn wake(&self, touched: &[Pointer], woken: &mut Vec<Waker>) {
+    pub(crate) fn wake<'a>(
+        &self,
+        touched: impl IntoIterator<Item = &'a Pointer>,
+        woken: &mut Vec<Waker>,
+    ) {
         if !self.sleeping.load(Ordering::Relaxed) {
             return;
         }

@@ -10,6 +10,7 @@ use crate::{
     patch::{Operation, Operations, Patch},
     pointer::{Pointer, array_index},
     totals::{Measure, Totals},
+    touched::Touched,
     trail::{Before, Headers, Steps, Trail, When, child},
     value::{Value, View},
 };
@@ -19,13 +20,28 @@ use crate::{
 pub struct Applied {
     /// The patch that undoes it. Values that were replaced or removed are moved here, not copied.
     pub inverse: Patch,
-    /// The paths at which something changed, in the order of the operations. An element that was
-    /// inserted into an array or removed from it touches the whole array, since it moves others.
-    pub touched: Vec<Pointer>,
+    /// What was [touched](Self::touched) where that is not at the paths of the inverse.
+    pub(crate) listed: Vec<Pointer>,
     /// Bytes of the nodes that were copied because somebody else held them, as
     /// [`heap_bytes`](Value::heap_bytes) counts: what a held snapshot or an older patch keeps in memory
     /// from now on beside the document. 0 where nothing was shared.
     pub copied_bytes: u64,
+}
+
+impl Applied {
+    /// The paths at which something changed. O(1).
+    #[must_use]
+    pub fn touched(&self) -> Touched<'_> {
+        Touched::new(&self.listed, &self.inverse)
+    }
+
+    /// Bytes that inverse and touched paths have requested from the allocator, as
+    /// [`Patch::heap_bytes`] counts. O(1).
+    #[must_use]
+    pub fn heap_bytes(&self) -> u64 {
+        let listed = self.listed.capacity() * size_of::<Pointer>();
+        self.inverse.heap_bytes().saturating_add(listed as u64)
+    }
 }
 
 /// Why a patch does not apply. The document is as it was before.
@@ -126,12 +142,14 @@ impl Patch {
             trail: Trail::new(),
             document,
             limits,
-            undo: Operations::with_capacity(self.operations().len()),
-            touched: Vec::with_capacity(self.operations().len()),
+            // Room is made below: a list that is moved in here is read before it is written.
+            undo: Operations::new(),
+            listed: Vec::new(),
             steps: Steps::new(),
             places: Vec::with_capacity(places_room(self.operations().len())),
             notes_places: self.operations().len() > 1,
         };
+        applier.undo.reserve_exact(self.operations().len());
         for (index, operation) in self.operations().iter().enumerate() {
             if let Err((path, reason)) = applier.apply(operation) {
                 applier.undo();
@@ -142,17 +160,11 @@ impl Patch {
                 });
             }
         }
-        let Applier {
-            mut undo,
-            touched,
-            trail,
-            ..
-        } = applier;
-        undo.reverse();
+        applier.undo.reverse();
         Ok(Applied {
-            inverse: Self::of(undo),
-            touched,
-            copied_bytes: trail.copied_bytes(),
+            inverse: Self::of(applier.undo),
+            listed: applier.listed,
+            copied_bytes: applier.trail.copied_bytes(),
         })
     }
 }
@@ -168,7 +180,9 @@ struct Applier<'a> {
     limits: &'a Limits,
     /// What undoes the operations so far, the last first to be undone.
     undo: Operations,
-    touched: Vec<Pointer>,
+    /// The paths that were touched, from the first on that is not the path of what undoes its operation;
+    /// with those before it.
+    listed: Vec<Pointer>,
     /// The path that was resolved last, as positions in its containers.
     steps: Steps,
     /// Where values were replaced: for each the steps, and how many they are. Undoing goes there without
@@ -245,7 +259,7 @@ impl Applier<'_> {
             return self.replace(path, value, origin);
         };
         let adopts = self.adopts(origin);
-        let (undo, touched) = match self.resolve(&parent)?.view() {
+        let (undo, around) = match self.resolve(&parent)?.view() {
             View::Array(array) => {
                 let len = array.len();
                 let index = match &*last {
@@ -265,7 +279,7 @@ impl Applier<'_> {
                     "-" => parent.element(index),
                     _ => path.clone(),
                 };
-                (Operation::Remove { path }, parent)
+                (Operation::Remove { path }, Some(parent))
             }
             View::Object(object) => match object.find(&last) {
                 Ok((position, old)) => {
@@ -280,30 +294,30 @@ impl Applier<'_> {
                     self.edit(Reach::Around(position), |parent, copied| {
                         parent.insert_member(position, &last, value, copied);
                     });
-                    (Operation::Remove { path: path.clone() }, path.clone())
+                    (Operation::Remove { path: path.clone() }, None)
                 }
             },
             _ => return Err(Reason::ThroughScalar),
         };
-        self.record(undo, touched)
+        self.record(undo, around)
     }
 
     fn remove(&mut self, path: &Pointer) -> Result<Value, Reason> {
         let (parent, last) = path.split_last().ok_or(Reason::RemovesDocument)?;
-        let (removed, touched) = match self.resolve(&parent)?.view() {
+        let (removed, around) = match self.resolve(&parent)?.view() {
             View::Array(array) => {
                 let index = element(array, &last)?;
                 let removed = self.edit(Reach::Around(index), |parent, copied| {
                     parent.remove_element(index, copied)
                 });
-                (removed, parent)
+                (removed, Some(parent))
             }
             View::Object(object) => {
                 let (position, _) = object.find(&last).map_err(|_| Reason::NotFound)?;
                 let removed = self.edit(Reach::Around(position), |parent, copied| {
                     parent.remove_member(position, copied)
                 });
-                (removed, path.clone())
+                (removed, None)
             }
             _ => return Err(Reason::ThroughScalar),
         };
@@ -311,7 +325,7 @@ impl Applier<'_> {
             path: path.clone(),
             value: removed.clone(),
         };
-        self.record(undo, touched).map(|()| removed)
+        self.record(undo, around).map(|()| removed)
     }
 
     fn replace(&mut self, path: &Pointer, value: Value, origin: Origin) -> Result<(), Reason> {
@@ -331,7 +345,7 @@ impl Applier<'_> {
             path: path.clone(),
             value: self.put(value),
         };
-        self.record(undo, path.clone())
+        self.record(undo, None)
     }
 
     /// Notes where a value is replaced.
@@ -367,6 +381,8 @@ impl Applier<'_> {
                 from: target.clone(),
                 path: from.clone(),
             };
+            // One path would stand for both.
+            self.list(self.undo.len());
             self.undo.truncate(self.undo.len() - 2);
             self.undo.push(undo);
             self.trail.join(self.undo.len());
@@ -411,7 +427,7 @@ impl Applier<'_> {
             remove: inserted,
             insert: removed,
         };
-        self.record(undo, path.clone())
+        self.record(undo, None)
     }
 
     /// Whether a value takes the names of its siblings. One of the document must stay the one that
@@ -538,15 +554,32 @@ impl Applier<'_> {
         }
     }
 
-    /// Notes a change that was made, and refuses it if the document has become too large.
-    fn record(&mut self, undo: Operation, touched: Pointer) -> Result<(), Reason> {
+    /// Notes a change that was made, and refuses it if the document has become too large. It touched the
+    /// path of what undoes it, or that of the array `around`.
+    // Inlined, so that the operation is made where it stays: what was just written field by field is not
+    // read as a whole without waiting for it.
+    #[inline(always)]
+    fn record(&mut self, undo: Operation, around: Option<Pointer>) -> Result<(), Reason> {
         if self.undoing {
             return Ok(());
         }
-        self.undo.push(undo);
-        if self.touched.last() != Some(&touched) {
-            self.touched.push(touched);
+        if around.is_some() || !self.listed.is_empty() {
+            self.touch(around.unwrap_or_else(|| undo.path().clone()));
         }
+        self.undo.push(undo);
+        self.check_size()
+    }
+
+    /// Lists a path that the next change touches, with those before it.
+    fn touch(&mut self, path: Pointer) {
+        self.list(self.undo.len());
+        if self.listed.last() != Some(&path) {
+            self.listed.push(path);
+        }
+    }
+
+    /// Refuses what has made the document too large.
+    fn check_size(&self) -> Result<(), Reason> {
         // One that is over a limit already may be made smaller. Of one whose sums have passed the maximum
         // it cannot be told whether it was.
         let measure = self.document.measure();
@@ -555,6 +588,15 @@ impl Applier<'_> {
             return Ok(());
         }
         Ok(self.limits.check_size(self.document)?)
+    }
+
+    /// Lists the paths that so many changes have touched, if they are not.
+    fn list(&mut self, changes: usize) {
+        if self.listed.is_empty() {
+            self.listed.reserve_exact(self.undo.capacity());
+            let paths = self.undo.iter().take(changes).map(Operation::path);
+            self.listed.extend(paths.cloned());
+        }
     }
 
     fn check_depth(&mut self, around: usize, value: &Value) -> Result<(), Reason> {

@@ -126,15 +126,34 @@ impl<'a> Object<'a> {
     }
 
     /// Finds a name: its position and value, or the position where it would stand.
+    #[inline(always)]
     pub(crate) fn find(self, name: &str) -> Result<(usize, &'a Value), usize> {
+        // Most objects are small and most names lie in 16 bytes, and comparing those for equality takes two
+        // instructions: to look at all of 32 is quicker than to order a few.
+        if let Form::Flat(node) = self.0
+            && let Some(at) = short_position(node.header(), name)
+            && let Some(value) = node.values().get(at)
+        {
+            return Ok((at, value));
+        }
+        self.search(name)
+    }
+
+    /// Finds a name by order, but for a short one in a leaf.
+    fn search(self, name: &str) -> Result<(usize, &'a Value), usize> {
         let (start, names, values): (_, &[Name], &[Value]) = match self.0 {
             Form::Flat(node) => (0, node.header(), node.values()),
             Form::Tree(tree) => {
                 let (leaf, start) = tree.members.chunk_by_key(|first| *first <= *name);
+                if let Some(at) = short_position(&leaf.names, name)
+                    && let Some(value) = leaf.values.get(at)
+                {
+                    return Ok((start + at, value));
+                }
                 (start, &leaf.names, &leaf.values)
             }
         };
-        match position(names, name) {
+        match names.binary_search_by(|other| other.as_bytes().cmp(name.as_bytes())) {
             Ok(at) => values
                 .get(at)
                 .map(|value| (start + at, value))
@@ -171,16 +190,11 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Finds a name in a short sorted list.
-fn position(names: &[Name], name: &str) -> Result<usize, usize> {
-    // Most names lie in 16 bytes, and comparing those for equality takes two instructions: to look at
-    // all of 32 is quicker than to order a few. Where it would stand is asked only if it is not there.
-    if let Some(probe) = Short::new(name)
-        && let Some(at) = names.iter().position(|other| other.is_short(&probe))
-    {
-        return Ok(at);
-    }
-    names.binary_search_by(|other| other.as_bytes().cmp(name.as_bytes()))
+/// Finds a name that lies in 16 bytes.
+#[inline]
+fn short_position(names: &[Name], name: &str) -> Option<usize> {
+    let probe = Short::new(name)?;
+    names.iter().position(|other| other.is_short(&probe))
 }
 
 impl fmt::Debug for Object<'_> {

@@ -1,6 +1,7 @@
 use std::fmt::{self, Write};
 
 use smallvec::SmallVec;
+use twox_hash::XxHash64;
 
 use crate::{
     limits::Limits,
@@ -159,18 +160,16 @@ impl Operation {
 
     /// Bytes outside the operation itself.
     fn heap_bytes(&self) -> u64 {
-        let value = match self {
+        let beside = match self {
             Self::Add { value, .. } | Self::Replace { value, .. } | Self::Test { value, .. } => {
                 value.heap_bytes()
             }
             Self::Splice { insert, .. } => insert.heap_bytes(),
             Self::Increment { by, .. } => by.heap_bytes() as u64,
-            Self::Remove { .. } | Self::Move { .. } | Self::Copy { .. } => 0,
+            Self::Move { from, .. } | Self::Copy { from, .. } => from.heap_bytes() as u64,
+            Self::Remove { .. } => 0,
         };
-        let from = self.from().map_or(0, Pointer::heap_bytes);
-        value
-            .saturating_add(self.path().heap_bytes() as u64)
-            .saturating_add(from as u64)
+        beside.saturating_add(self.path().heap_bytes() as u64)
     }
 
     /// Writes the text of [`to_value`](Self::to_value), in which names are sorted.
@@ -280,12 +279,22 @@ impl Operation {
 /// assert_eq!(document.to_string(), r#"{"hp":10,"items":["rope"]}"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Patch {
     operations: Operations,
     /// Invariant: what [`written_bytes`](Self::written_bytes) says of `operations`.
     bytes: u64,
+    /// Invariant: what [`heap_bytes`](Self::heap_bytes) says of `operations`.
+    heap_bytes: u64,
 }
+
+impl PartialEq for Patch {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes && self.operations == other.operations
+    }
+}
+
+impl Eq for Patch {}
 
 /// A list of operations. That of a single one, as most patches and their inverses are, takes no memory of
 /// its own: an allocation less for each of the two, and 3 of the 130 ns that applying it takes.
@@ -363,15 +372,20 @@ impl Patch {
         self.operations.iter().map(Operation::to_value).collect()
     }
 
+    // Inlined, so that the list is moved once only.
+    #[inline]
     pub(crate) fn of(operations: Operations) -> Self {
-        let bytes = operations
-            .iter()
-            .map(Operation::written_bytes)
-            .fold(1, |sum: u64, bytes| {
-                sum.saturating_add(bytes).saturating_add(1)
-            })
-            .max(EMPTY_BYTES);
-        Self { operations, bytes }
+        let (bytes, below) = sums(&operations);
+        let own = if operations.spilled() {
+            size_of_val(&*operations) as u64
+        } else {
+            0
+        };
+        Self {
+            operations,
+            bytes,
+            heap_bytes: own.saturating_add(below),
+        }
     }
 
     /// The operations in order. O(1).
@@ -393,28 +407,23 @@ impl Patch {
     }
 
     /// Bytes that it has requested from the allocator: operations, pointers and values, each counted as
-    /// [`Value::heap_bytes`] counts, also what others hold too. O(operations).
+    /// [`Value::heap_bytes`] counts, also what others hold too. O(1).
     ///
     /// The text of a pointer that two operations share, a path and its parent, counts with each.
     #[must_use]
-    pub fn heap_bytes(&self) -> u64 {
-        let own = if self.operations.spilled() {
-            size_of_val(&*self.operations) as u64
-        } else {
-            0
-        };
-        let below = self.operations.iter().map(Operation::heap_bytes);
-        below.fold(own, u64::saturating_add)
+    pub const fn heap_bytes(&self) -> u64 {
+        self.heap_bytes
     }
 
     /// Which extensions it uses. O(operations).
     #[must_use]
     pub fn extensions(&self) -> Extensions {
-        let uses = |extension: fn(&Operation) -> bool| self.operations.iter().any(extension);
-        Extensions {
-            increment: uses(|operation| matches!(operation, Operation::Increment { .. })),
-            splice: uses(|operation| matches!(operation, Operation::Splice { .. })),
+        let mut extensions = Extensions::NONE;
+        for operation in &self.operations {
+            extensions.increment |= matches!(operation, Operation::Increment { .. });
+            extensions.splice |= matches!(operation, Operation::Splice { .. });
         }
+        extensions
     }
 
     /// Writes the patch as compact JSON text. O(bytes written).
@@ -441,10 +450,62 @@ impl Patch {
     /// another one under the same number. O(bytes of that text).
     #[must_use]
     pub fn digest(&self) -> u64 {
+        if self.bytes <= Short::BYTES_MAX as u64 {
+            // One operation is written in ten pieces: gathering them takes a third of hashing each.
+            let mut text = Short::default();
+            let _infallible = self.write(&mut text);
+            return text.digest();
+        }
         let mut digest = Digest::default();
         let _infallible = self.write(&mut digest);
         digest.finish()
     }
+}
+
+/// A short text as it is written.
+struct Short {
+    bytes: [u8; Self::BYTES_MAX],
+    len: usize,
+}
+
+impl Short {
+    /// What most batches take. More room would be cleared in vain for them.
+    const BYTES_MAX: usize = 256;
+
+    fn digest(&self) -> u64 {
+        XxHash64::oneshot(0, self.bytes.get(..self.len).unwrap_or_default())
+    }
+}
+
+impl Default for Short {
+    fn default() -> Self {
+        Self {
+            bytes: [0; Self::BYTES_MAX],
+            len: 0,
+        }
+    }
+}
+
+impl Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.bytes.get_mut(self.len..).unwrap_or_default();
+        let place = room.get_mut(..text.len()).ok_or(fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.len += text.len();
+        Ok(())
+    }
+}
+
+/// Bytes of the operations as compact text, and what is below them on the heap.
+fn sums(operations: &[Operation]) -> (u64, u64) {
+    let (mut bytes, mut heap_bytes) = (1_u64, 0_u64);
+    for operation in operations {
+        bytes = bytes
+            .saturating_add(operation.written_bytes())
+            .saturating_add(1);
+        heap_bytes = heap_bytes.saturating_add(operation.heap_bytes());
+    }
+    (bytes.max(EMPTY_BYTES), heap_bytes)
 }
 
 impl From<Vec<Operation>> for Patch {

@@ -106,7 +106,12 @@ impl Pointer {
             let end = behind.bytes().position(|byte| byte == b'/');
             let (segment, next) = behind.split_at(end.unwrap_or(behind.len()));
             rest = next;
-            Some(self.unescape(segment))
+            // Asked here, so that nothing is called for the many that are not.
+            Some(if self.escaped {
+                self.unescape(segment)
+            } else {
+                Cow::Borrowed(segment)
+            })
         })
     }
 

@@ -32,14 +32,10 @@ pub(crate) const fn words(bytes: u64) -> u32 {
 }
 
 impl Measure {
-    pub(crate) fn scalar(bytes: usize) -> Self {
-        Self::on_heap(bytes, 0)
-    }
-
-    /// The measure of a scalar of which so many bytes lie outside the value.
-    pub(crate) fn on_heap(bytes: usize, heap: usize) -> Self {
+    /// The measure of a scalar: bytes of its text, and what lies outside the value.
+    pub(crate) const fn scalar(bytes: u32, heap: usize) -> Self {
         Self {
-            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            bytes,
             nodes: 1,
             height: 0,
             heap: words(heap as u64),

@@ -12,7 +12,7 @@ use crate::{
     array::{Array, ArrayTree},
     limits::Limits,
     name::{Name, NameList},
-    node::Node,
+    node::{self, Node},
     number::{Number, NumberError},
     object::{Names, Object, ObjectTree},
     packed::{Flat, Short},
@@ -45,7 +45,6 @@ use crate::{
 /// assert_eq!(title.as_deref(), Some("two"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
 pub struct Value(pub(crate) Repr);
 
 /// The representation, hidden so that it can change.
@@ -83,6 +82,13 @@ pub enum View<'a> {
     Array(Array<'a>),
     /// An object.
     Object(Object<'a>),
+}
+
+impl Clone for Value {
+    #[inline]
+    fn clone(&self) -> Self {
+        node::cloned(self)
+    }
 }
 
 impl Value {
@@ -208,20 +214,22 @@ impl Value {
     /// O(1).
     #[must_use]
     pub fn written_bytes(&self) -> u64 {
-        u64::from(self.measure().bytes)
+        self.container()
+            .map_or_else(|| self.scalar_bytes(), |sums| sums.bytes)
+            .into()
     }
 
     /// Values in the tree, this one included. O(1).
     #[must_use]
     pub fn nodes(&self) -> u64 {
-        u64::from(self.measure().nodes)
+        u64::from(self.container().map_or(1, |sums| sums.nodes))
     }
 
     /// Containers inside one another: 0 for a scalar, 1 for `[]`. O(1); it may overstate after the
     /// highest part of the tree was removed.
     #[must_use]
     pub fn height(&self) -> u32 {
-        u32::from(self.measure().height)
+        u32::from(self.container().map_or(0, |sums| sums.height))
     }
 
     /// Whether both are one and the same in memory or equal scalars: O(1), and never true of values
@@ -254,8 +262,19 @@ impl Value {
     /// to each request is not known. For documents that were read from text it is within 10 % of what was
     /// requested.
     #[must_use]
+    #[inline]
     pub fn heap_bytes(&self) -> u64 {
-        self.measure().heap_bytes()
+        if self.is_counted() {
+            self.counted_heap_bytes()
+        } else {
+            0
+        }
+    }
+
+    fn counted_heap_bytes(&self) -> u64 {
+        self.container()
+            .unwrap_or_else(|| Measure::scalar(0, self.scalar_heap_bytes()))
+            .heap_bytes()
     }
 
     /// The height found by a walk of at most so many values, which are taken off; `None` if there are
@@ -277,19 +296,44 @@ impl Value {
 
     #[inline]
     pub(crate) fn measure(&self) -> Measure {
-        match &self.0 {
-            Repr::Null | Repr::Bool(true) => Measure::scalar(4),
-            Repr::Bool(false) => Measure::scalar(5),
-            Repr::Number(number) => {
-                Measure::on_heap(number.written_bytes_max(), number.heap_bytes())
-            }
-            Repr::Short(short) => Measure::scalar(short.written_bytes()),
-            Repr::Flat(flat) => Measure::on_heap(flat.written_bytes(), flat.heap_bytes()),
-            Repr::Rope(rope) => Measure::on_heap(rope.written_bytes(), rope.heap_bytes()),
+        self.container()
+            .unwrap_or_else(|| Measure::scalar(self.scalar_bytes(), self.scalar_heap_bytes()))
+    }
+
+    /// The measure of a container. Inlined, so that who wants one of the sums computes no other: a
+    /// commit asks for some of them ten times.
+    #[inline(always)]
+    fn container(&self) -> Option<Measure> {
+        Some(match &self.0 {
             Repr::Array(node) => node.totals().measure(node.bytes()),
             Repr::ArrayTree(tree) => tree.measure(),
             Repr::Object(node) => node.totals().measure(node.bytes()),
             Repr::ObjectTree(tree) => tree.measure(),
+            _ => return None,
+        })
+    }
+
+    /// Bytes of a scalar's text, 0 for a container.
+    fn scalar_bytes(&self) -> u32 {
+        let bytes = match &self.0 {
+            Repr::Null | Repr::Bool(true) => 4,
+            Repr::Bool(false) => 5,
+            Repr::Number(number) => number.written_bytes_max(),
+            Repr::Short(short) => short.written_bytes(),
+            Repr::Flat(flat) => flat.written_bytes(),
+            Repr::Rope(rope) => rope.written_bytes(),
+            Repr::Array(_) | Repr::ArrayTree(_) | Repr::Object(_) | Repr::ObjectTree(_) => 0,
+        };
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+
+    /// Bytes of a scalar outside the value, 0 for a container.
+    fn scalar_heap_bytes(&self) -> usize {
+        match &self.0 {
+            Repr::Number(number) => number.heap_bytes(),
+            Repr::Flat(flat) => flat.heap_bytes(),
+            Repr::Rope(rope) => rope.heap_bytes(),
+            _ => 0,
         }
     }
 

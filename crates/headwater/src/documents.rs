@@ -166,18 +166,19 @@ impl Engine {
         epoch: Option<Epoch>,
         patch: Arc<Patch>,
     ) -> Result<Version, ApplyError> {
-        let apply = || {
+        let apply = |patch| {
             self.0.write(key, |shard, now| {
                 if epoch.is_some() && shard.epoch(key) != epoch {
-                    return Err(ApplyError::NoSuchDocument);
+                    return Err((ApplyError::NoSuchDocument, None));
                 }
-                shard.apply(now, key, Arc::clone(&patch))
+                shard.try_apply(now, key, patch)
             })
         };
-        match apply() {
-            Err(ApplyError::Memory) if self.0.relieve() => apply(),
+        let applied = match apply(patch) {
+            Err((ApplyError::Memory, Some(patch))) if self.0.relieve() => apply(patch),
             applied => applied,
-        }
+        };
+        applied.map_err(|(error, _)| error)
     }
 
     /// Applies batches of the host's own to several documents, all or none. A document may come more than

@@ -266,11 +266,13 @@ impl Inner {
 
     /// Lets go of a shard that was written to, and tells whom that concerns.
     pub(crate) fn finish(&self, mut shard: RwLockWriteGuard<'_, Shard>) {
+        // Mostly it concerns nobody.
+        if !shard.has_effects() {
+            return;
+        }
         let effects = shard.effects();
         drop(shard);
-        if !effects.is_empty() {
-            self.tell(effects);
-        }
+        self.tell(effects);
     }
 
     /// Tells whom it concerns. No lock is held: a waker may do anything.

@@ -89,7 +89,7 @@ pub use headwater_doc::{
     Applied, Array, DeserializeError, DeserializeReason, Extensions, InvalidOperation,
     InvalidPatch, LimitExceeded, Limits, Number, NumberError, Object, Operation, ParseError,
     ParseReason, Patch, PatchError, Pointer, PointerError, Reason, SerializeError, SerializeReason,
-    Text, Value, View, diff, from_value, to_value,
+    Text, Touched, Value, View, diff, from_value, to_value,
 };
 
 pub use crate::{

@@ -101,10 +101,7 @@ impl Inner {
                 shard.submit(now, sessions, batch)
             };
             let more = shard.has_turn();
-            let effects = shard.effects();
-            // The lock is let go before anyone is woken, who may do anything.
-            drop(shard);
-            self.tell(effects);
+            self.finish(shard);
             (outcome, more)
         };
         let (mut outcome, mut more) = decide(false);

@@ -81,6 +81,13 @@ impl Shard {
         Some(Snapshot::new(document.position(), document.root()))
     }
 
+    /// Closes a document that a batch was panicking in.
+    #[cold]
+    pub(super) fn close_panicked(&mut self, key: Key) {
+        self.close(&key, CloseReason::Panicked);
+        self.effects.closed.push((key, CloseReason::Panicked));
+    }
+
     /// Takes a document out of the tables.
     pub(super) fn close(&mut self, key: &Key, reason: CloseReason) -> Option<Document> {
         let id = self.table.entry_id(key)?;
@@ -107,8 +114,24 @@ impl Shard {
         key: &Key,
         patch: Arc<Patch>,
     ) -> Result<Version, ApplyError> {
+        let applied = self.try_apply(now, key, patch);
+        applied.map_err(|(error, _)| error)
+    }
+
+    /// The same, for a host that makes room and tries again: gives the patch back with
+    /// [`ApplyError::Memory`].
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply).
+    pub fn try_apply(
+        &mut self,
+        now: Time,
+        key: &Key,
+        patch: Arc<Patch>,
+    ) -> Result<Version, (ApplyError, Option<Arc<Patch>>)> {
         if self.make_room(key, &patch, 0).is_err() {
-            return Err(ApplyError::Memory);
+            return Err((ApplyError::Memory, Some(patch)));
         }
         let turn = Turn {
             origin: None,
@@ -117,20 +140,19 @@ impl Shard {
         };
         let applied = self.change(key, |document, rules| document.commit(now, turn, rules));
         self.settle();
-        match applied.ok_or(ApplyError::NoSuchDocument)? {
-            Ok(version) => Ok(version),
-            Err(Undone::Rejected(Rejection::DoesNotApply {
+        let error = match applied {
+            Some(Ok(version)) => return Ok(version),
+            Some(Err(Undone::NoRoom(patch))) => return Err((ApplyError::Memory, Some(patch))),
+            Some(Err(Undone::Rejected(Rejection::DoesNotApply {
                 operation, reason, ..
-            })) => Err(ApplyError::Patch { operation, reason }),
-            Err(Undone::NoRoom) => Err(ApplyError::Memory),
-            Err(_) => {
-                self.close(key, CloseReason::Panicked);
-                self.effects
-                    .closed
-                    .push((key.clone(), CloseReason::Panicked));
-                Err(ApplyError::Panicked)
+            }))) => ApplyError::Patch { operation, reason },
+            None => ApplyError::NoSuchDocument,
+            Some(Err(Undone::Rejected(_))) => {
+                self.close_panicked(key.clone());
+                ApplyError::Panicked
             }
-        }
+        };
+        Err((error, None))
     }
 
     /// Applies batches of the host's own to a copy of a document, which [`install`](Self::install) makes

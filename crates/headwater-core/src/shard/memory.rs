@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use headwater_doc::{Operation, Patch, Pointer, Value};
 
-use super::{Shard, held_bytes};
+use super::{HELD_BYTES, Shard};
 use crate::{
     budget::Memory,
     cold::{Freeze, Frozen, Thaw, Thawed},
@@ -21,8 +21,8 @@ impl Shard {
     pub fn memory(&self) -> Memory {
         Memory {
             reorder: self.reorder.bytes() as u64,
-            lanes: self.table.lane_bytes() + self.outcome_bytes,
-            tables: self.table.heap_bytes(),
+            lanes: self.table.bytes().lanes + self.outcome_bytes,
+            tables: self.table.bytes().entries,
             ..self.memory
         }
     }
@@ -174,12 +174,13 @@ impl Shard {
         patch: &Patch,
         tables: u64,
     ) -> Result<(), Refusal> {
-        let bytes = patch.heap_bytes().saturating_mul(2);
+        // In the history, as what undoes it, and as what is held.
+        let bytes = patch.heap_bytes().saturating_mul(3);
         let bytes = bytes
-            .saturating_add(held_bytes(patch) as u64)
+            .saturating_add(HELD_BYTES)
             .saturating_add(BATCH_BYTES)
-            .saturating_add(tables);
-        let bytes = bytes.saturating_add(self.multiplied(key, patch));
+            .saturating_add(tables)
+            .saturating_add(self.multiplied(key, patch));
         let copied = PATH_BYTES.saturating_mul(patch.operations().len() as u64);
         // Nearly always there is room for the worst, and no need to look at the document.
         let ample = self.cold == 0 && self.allowance.admits(bytes.saturating_add(copied));
@@ -267,10 +268,10 @@ impl Shard {
         {
             if document.history.oldest(document.version) > version {
                 // One of the commits was too large to stay, and what it touched is gone with it.
-                watch.wake(&[Pointer::root()], &mut self.effects.woken);
+                watch.wake([&Pointer::root()], &mut self.effects.woken);
             }
             for commit in document.history.after(version) {
-                watch.wake(&commit.touched, &mut self.effects.woken);
+                watch.wake(commit.applied.touched().iter(), &mut self.effects.woken);
             }
         }
         Some(changed)

@@ -49,7 +49,7 @@ fn with(config: ShardConfig) -> (Server, Client, Log) {
             seq: request.seq,
             before: request.before.clone(),
             after: request.after.clone(),
-            touched: request.touched.to_vec(),
+            touched: request.touched.iter().cloned().collect(),
             operations: request.patch.operations().len(),
         });
         let is_there = |name: &str| request.after.at(&name.parse().unwrap()).is_some();

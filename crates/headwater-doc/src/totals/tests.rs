@@ -108,7 +108,7 @@ fn sums_that_pass_the_maximum_stay_there() {
     let mut totals = Totals::default();
     let half = Measure {
         heap: u32::MAX / 2 + 1,
-        ..Measure::scalar(1)
+        ..Measure::scalar(1, 0)
     };
     totals.add(half, 0);
     totals.add(half, 0);

@@ -256,7 +256,7 @@ fn one_equals_one_point_zero_and_not_true() {
     let applied = patch(text)
         .apply(&mut document, &Limits::default())
         .unwrap();
-    assert!(applied.inverse.is_empty() && applied.touched.is_empty());
+    assert!(applied.inverse.is_empty() && applied.touched().is_empty());
     for other in ["true", "\"1\"", "[1]", "1.0000000000000002", "null"] {
         let text = format!(r#"[{{"op":"test","path":"/a","value":{other}}}]"#);
         assert_eq!(
@@ -716,12 +716,24 @@ fn touched_paths_are_those_that_operations_changed() {
             r#"{"op":"splice","path":"/s","index":0,"remove":1,"insert":"T"}"#,
             &["/s"],
         ),
+        (
+            r#"{"op":"replace","path":"/n","value":1},{"op":"replace","path":"/n","value":2},{"op":"replace","path":"/a","value":3}"#,
+            &["/n", "/a"],
+        ),
+        (
+            r#"{"op":"replace","path":"/n","value":1},{"op":"remove","path":"/l/0"},{"op":"add","path":"/l/-","value":2},{"op":"replace","path":"/n","value":3}"#,
+            &["/n", "/l", "/n"],
+        ),
+        (
+            r#"{"op":"replace","path":"/n","value":1},{"op":"move","from":"/a","path":"/b"},{"op":"remove","path":"/b"}"#,
+            &["/n", "/a", "/b"],
+        ),
     ] {
         let patch = patch(&format!("[{operation}]"));
         let applied = patch
             .apply(&mut value(document), &Limits::default())
             .unwrap();
-        let found: Vec<_> = applied.touched.iter().map(Pointer::as_str).collect();
+        let found: Vec<_> = applied.touched().iter().map(Pointer::as_str).collect();
         assert_eq!(found, touched, "{operation}");
     }
 }

@@ -330,7 +330,7 @@ fn assert_between(from: &Value, to: &Value, extensions: Extensions) {
     let (patch, between) = Patch::between(from, to, extensions);
     assert_eq!(patch, diff(from, to, extensions));
     let applied = applied(&mut from.clone(), &patch);
-    assert_eq!(between.touched, applied.touched, "{from}\n{to}");
+    assert_eq!(between.touched(), applied.touched(), "{from}\n{to}");
     let [found, expected] = [&between, &applied].map(|applied| applied.inverse.to_value());
     assert!(found.identical(&expected), "{found}\n{expected}");
 }
@@ -595,7 +595,8 @@ proptest! {
         let mut before = document;
         for intents in batches {
             let patch = patch(&before, &intents);
-            let touched = applied(&mut value, &patch).touched;
+            let applied = applied(&mut value, &patch);
+            let touched: Vec<_> = applied.touched().iter().collect();
             prop_assert!(touched.len() <= 2 * patch.operations().len());
             let after = Model::of(&value);
             let mut found = Vec::new();

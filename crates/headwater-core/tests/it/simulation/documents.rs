@@ -7,7 +7,7 @@ use headwater_core::{
     Admission, AtDeadline, Cursor, Epoch, Guard, HistoryBounds, Key, Mode, Position, Rejection,
     Seq, SessionId, ShardConfig, SnapshotReason, Time, Version,
 };
-use headwater_doc::{Limits, Patch, Pointer, Value, View};
+use headwater_doc::{Applied, Limits, Patch, Pointer, Value, View};
 use std::sync::Arc;
 
 use super::workload::rule;
@@ -259,25 +259,16 @@ impl Documents {
                 seq,
                 before: &before,
                 patch,
-                touched: &applied.touched,
+                touched: applied.touched(),
                 after: &after,
             };
             let decided = catch_unwind(AssertUnwindSafe(|| rule(&request)));
             let decided = decided.map_err(|_| Rejection::Panicked)?;
             decided.map_err(|code| Rejection::Refused { code })?;
         }
-        Ok(self.commit(
-            now,
-            key,
-            origin,
-            patch,
-            after,
-            applied.inverse.written_bytes(),
-            applied.touched,
-        ))
+        Ok(self.commit(now, key, origin, patch, after, &applied))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "they are what a commit is")]
     fn commit(
         &mut self,
         at: Time,
@@ -285,8 +276,7 @@ impl Documents {
         origin: Option<(SessionId, Seq)>,
         patch: &Arc<Patch>,
         root: Value,
-        inverse_bytes: u64,
-        touched: Vec<Pointer>,
+        applied: &Applied,
     ) -> Version {
         let document = self.open.get_mut(key).expect("it was looked at");
         let version = document.position.version.next();
@@ -296,8 +286,8 @@ impl Documents {
             version,
             at,
             patch: Arc::clone(patch),
-            inverse_bytes,
-            touched,
+            inverse_bytes: applied.inverse.written_bytes(),
+            touched: applied.touched().iter().cloned().collect(),
         });
         let versions = self
             .versions
@@ -340,18 +330,9 @@ impl Documents {
         patch: &Arc<Patch>,
         root: &Value,
         end: &Value,
-        applied: headwater_doc::Applied,
+        applied: Applied,
     ) {
-        let inverse_bytes = applied.inverse.written_bytes();
-        self.commit(
-            now,
-            key,
-            None,
-            patch,
-            end.clone(),
-            inverse_bytes,
-            applied.touched,
-        );
+        self.commit(now, key, None, patch, end.clone(), &applied);
         let epoch = self.open[key].position.epoch;
         let versions = self.versions.get_mut(&(key.clone(), epoch)).unwrap();
         *versions.last_mut().unwrap() = (root.clone(), root.digest());

@@ -65,7 +65,8 @@ impl Shard {
     }
 
     /// The highest seq of the subscriber's own session whose outcome shows once it is at `to`, and did not
-    /// where it was; `None` if there is no news of that.
+    /// where it was; `None` if there is no news of that. Send along the highest so far: a frame that needs
+    /// no other before it is taken by a client that lost those which told of more.
     #[must_use]
     pub fn last_seq(&self, key: &Key, cursor: &Cursor, to: Version) -> Option<Seq> {
         let session = cursor.session?;

@@ -44,6 +44,8 @@ pub(crate) struct Subscriber {
     backup: Option<(Replica, Shown)>,
     /// What it knows of its own batches.
     shown: Shown,
+    /// The highest seq that was sent since it last said what it holds.
+    told: Option<Seq>,
 }
 
 /// What a subscriber was told of its own batches.
@@ -82,6 +84,7 @@ impl Subscriber {
     fn resume(&mut self) {
         self.cursor.position = self.replica.position();
         self.cursor.unchanged_to = Version::ZERO;
+        self.told = None;
         self.asleep = false;
         self.lost = false;
         self.lies = false;
@@ -133,6 +136,7 @@ pub(crate) fn subscribers(world: &World<'_>) -> Vec<Subscriber> {
             pending: None,
             backup: None,
             shown: Shown::default(),
+            told: None,
         }
     };
     // The last document is one that nobody follows.
@@ -237,6 +241,7 @@ impl World<'_> {
                 },
             };
             subscriber.cursor.unchanged_to = Version::ZERO;
+            subscriber.told = None;
             subscriber.lost = true;
             subscriber.lies = true;
         }
@@ -309,6 +314,7 @@ impl World<'_> {
         {
             let number = watch.join();
             subscriber.joined = Some((watch, number));
+            subscriber.told = None;
         }
         subscriber.joined.is_some()
     }
@@ -345,6 +351,10 @@ impl World<'_> {
             shard.last_seq(key, &subscriber.cursor, version)
         };
         let frame = encoded.bytes.map(|bytes| decode(&bytes, epoch));
+        // The highest so far goes with each frame: one that needs no other before it is taken even if those
+        // that told of it are lost.
+        subscriber.told = seq.max(subscriber.told);
+        let seq = subscriber.told;
         let was = subscriber.cursor.position;
         subscriber
             .cursor

@@ -31,10 +31,12 @@ pub(crate) struct Document {
     pub(crate) version: Version,
     root: Root,
     pub(crate) history: History,
-    /// Made when the first reader or subscriber comes.
+    /// The newest version, once somebody has read it; the next commit takes it away.
+    shown: OnceLock<Snapshot>,
+    /// Made when the first handle or subscriber comes.
     watch: OnceLock<Arc<Watch>>,
-    /// Whether `memory` counts the watch, which readers make and cannot account for.
-    watch_counted: bool,
+    /// Of the two above, what `memory` counts: readers make them and cannot account for them.
+    counted: Lent,
     pins: Option<Box<Pins>>,
     /// [`Time::as_micros`] of the last use.
     used: AtomicU64,
@@ -125,7 +127,8 @@ impl Document {
             root: Root::Hot(root),
             history: History::default(),
             watch: OnceLock::new(),
-            watch_counted: false,
+            shown: OnceLock::new(),
+            counted: Lent::Nothing,
             pins: None,
             used: AtomicU64::new(now.as_micros()),
             at_deadline,
@@ -182,16 +185,16 @@ impl Document {
 
     /// The newest version. Readers share it until the next commit; of a cold document each has its own,
     /// which goes when they go.
-    pub(crate) fn snapshot(&self, frames: &Arc<FrameMemory>) -> Snapshot {
-        let watch = self.watch(frames);
-        if let Some(published) = watch.published() {
-            return published;
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let snapshot = || Snapshot::new(self.position(), self.root());
+        if self.cold().is_some() {
+            return snapshot();
         }
-        let snapshot = Snapshot::new(self.position(), self.root());
-        if self.cold().is_none() {
-            watch.publish(&snapshot);
+        let shown = self.shown.get_or_init(snapshot);
+        if let Some(watch) = self.watch.get() {
+            watch.publish(shown);
         }
-        snapshot
+        shown.clone()
     }
 
     /// Notes that somebody uses it.
@@ -388,8 +391,13 @@ impl Document {
 
     /// Lets go of the version that readers share, so that a writer changes in place what nobody holds.
     fn let_go(&mut self) {
-        let published = self.watch.get().and_then(|watch| watch.withdraw());
-        if let Some(snapshot) = published.filter(Snapshot::is_held) {
+        let shown = self.shown.take();
+        if shown.is_some()
+            && let Some(watch) = self.watch.get()
+        {
+            watch.withdraw();
+        }
+        if let Some(snapshot) = shown.filter(Snapshot::is_held) {
             self.pins.get_or_insert_default().hold(snapshot);
         }
     }
@@ -426,30 +434,36 @@ impl Document {
 
     /// Whether anybody holds the newest version, so that a commit copies.
     pub(crate) fn is_shared(&self) -> bool {
-        let published = self.watch.get().and_then(|watch| watch.published());
-        // Two are the watch's and the one just loaded.
-        published.is_some_and(|snapshot| Arc::strong_count(&snapshot.0) > 2)
+        let published = || self.watch.get().is_some_and(|watch| watch.is_publishing());
+        let shown = self.shown.get();
+        shown.is_some_and(|shown| Arc::strong_count(&shown.0) > 1 + usize::from(published()))
     }
 
-    /// Counts what readers have added since the last time, once there is room for it.
-    pub(crate) fn count_watch(&mut self, allowance: &mut Allowance) {
-        if !self.watch_counted && self.watch.get().is_some() {
-            self.watch_counted = allowance.admits(WATCH_BYTES);
+    /// Counts what readers have added since the last time, once there is room for it. What the next commit
+    /// takes away stays counted, for it is soon there again.
+    pub(crate) fn count_readers(&mut self, allowance: &mut Allowance) {
+        let lent = match (self.watch.get(), self.shown.get()) {
+            (Some(_), _) => Lent::Watch,
+            (None, Some(_)) => Lent::Shown,
+            (None, None) => Lent::Nothing,
+        };
+        let more = lent.bytes().saturating_sub(self.counted.bytes());
+        if more > 0 && allowance.admits(more) {
+            self.counted = lent;
         }
     }
 
     /// Bytes that it takes, without its slot in the tables. It stays the same until the document is
-    /// changed or [`count_watch`](Self::count_watch) is called.
+    /// changed or [`count_readers`](Self::count_readers) is called.
     pub(crate) fn memory(&self) -> Memory {
         let (documents, cold) = match &self.root {
             Root::Hot(root) => (root.heap_bytes(), 0),
             Root::Cold(cold) => (0, cold.heap_bytes()),
         };
-        let watch = if self.watch_counted { WATCH_BYTES } else { 0 };
         let pins = self.pins.as_ref();
         let pins = pins.map_or(0, |pins| pins.bytes());
         Memory {
-            documents: documents + watch,
+            documents: documents + self.counted.bytes(),
             cold,
             history: self.history.heap_bytes(),
             pins,
@@ -471,9 +485,29 @@ impl Document {
     }
 }
 
-/// A watch with its counts, and the version that it publishes.
-const WATCH_BYTES: u64 =
-    (size_of::<Watch>() + size_of::<Versioned>() + 4 * size_of::<usize>()) as u64;
+/// What readers have made that they share.
+#[derive(Clone, Copy, Debug)]
+enum Lent {
+    Nothing,
+    /// The newest version.
+    Shown,
+    /// A watch, and that.
+    Watch,
+}
+
+impl Lent {
+    /// Bytes that it takes, with the reference counts.
+    const fn bytes(self) -> u64 {
+        let counts = 2 * size_of::<usize>();
+        let shown = size_of::<Versioned>() + counts;
+        let bytes = match self {
+            Self::Nothing => 0,
+            Self::Shown => shown,
+            Self::Watch => shown + size_of::<Watch>() + counts,
+        };
+        bytes as u64
+    }
+}
 
 /// Bytes that a document takes more than `before`, with `commits` in its history and among its pins.
 fn grown(before: u64, root: &Value, commits: u64) -> u64 {

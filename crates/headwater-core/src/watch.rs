@@ -27,7 +27,7 @@ pub struct Watch {
     epoch: Epoch,
     /// The number of the newest version.
     head: AtomicU64,
-    /// The newest version, once somebody has read it; the next commit takes it away.
+    /// The newest version, once somebody has read it under the lock; the next commit takes it away.
     published: ArcSwapOption<Versioned>,
     /// Whether `published` may be there: spares each commit the look.
     publishing: AtomicBool,
@@ -119,23 +119,26 @@ impl Watch {
         self.head.store(head.0, Ordering::Release);
     }
 
-    /// Call it under the lock of the shard, shared.
+    /// Shows the newest version to those who have a handle, if they do not see it yet. Call it under the
+    /// lock of the shard, shared.
     pub(crate) fn publish(&self, snapshot: &Snapshot) {
+        if !self.is_publishing() && !self.publishing.swap(true, Ordering::Relaxed) {
+            self.published.store(Some(Arc::clone(&snapshot.0)));
+        }
+    }
+
+    pub(crate) fn is_publishing(&self) -> bool {
         // Relaxed: the lock of the shard orders it before the next commit's look.
-        self.publishing.store(true, Ordering::Relaxed);
-        self.published.store(Some(Arc::clone(&snapshot.0)));
+        self.publishing.load(Ordering::Relaxed)
     }
 
     /// Takes the published version away, for a writer that is about to make the next one and has the lock
     /// of the shard for itself.
-    pub(crate) fn withdraw(&self) -> Option<Snapshot> {
-        // Cheaper than a swap, which a burst of writes without readers would do all the time. Relaxed, as
-        // in `publish`.
-        if !self.publishing.load(Ordering::Relaxed) {
-            return None;
+    pub(crate) fn withdraw(&self) {
+        if self.is_publishing() {
+            self.publishing.store(false, Ordering::Relaxed);
+            self.published.store(None);
         }
-        self.publishing.store(false, Ordering::Relaxed);
-        self.published.swap(None).map(Snapshot)
     }
 
     /// Why the document is closed, if it is.
@@ -155,7 +158,7 @@ impl Watch {
             CloseReason::Removed => 1,
             CloseReason::Panicked => 2,
         };
-        self.published.store(None);
+        self.withdraw();
         self.frames.close();
         self.closed.store(code, Ordering::Release);
         let sleepers = mem::take(&mut *self.sleepers.lock());

@@ -10,7 +10,7 @@ use crate::{
 
 /// A document that was looked up once: one incarnation of it, which ends when it is removed.
 ///
-/// A version that somebody has read already is read through it without a lock.
+/// Each version is read through it without a lock, but for the first time.
 #[derive(Clone)]
 pub struct DocHandle {
     engine: Engine,
@@ -38,8 +38,8 @@ impl DocHandle {
         &self.key
     }
 
-    /// The newest version: without a lock if somebody has read it since it was made, at the price of a
-    /// reference count.
+    /// The newest version, at the price of a reference count: without a lock, but for the first read of each
+    /// version.
     ///
     /// # Errors
     ///

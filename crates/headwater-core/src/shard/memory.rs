@@ -83,7 +83,7 @@ impl Shard {
             {
                 found = Some(Freeze {
                     key: entry.key.clone(),
-                    snapshot: document.snapshot(&self.shared.frames),
+                    snapshot: document.snapshot(),
                     idle,
                 });
                 break;
@@ -138,7 +138,7 @@ impl Shard {
             if let Some(document) = entry.and_then(|entry| entry.document.as_mut()) {
                 self.memory -= document.memory();
                 commits += document.relieve_history();
-                document.count_watch(&mut self.allowance);
+                document.count_readers(&mut self.allowance);
                 self.memory += document.memory();
             }
             if commits >= RELIEVED_MAX {
@@ -159,7 +159,7 @@ impl Shard {
             if let Some(document) = entry.and_then(|entry| entry.document.as_mut()) {
                 self.memory -= document.memory();
                 document.trim(now, &self.config.history);
-                document.count_watch(&mut self.allowance);
+                document.count_readers(&mut self.allowance);
                 self.memory += document.memory();
             }
         }
@@ -255,7 +255,7 @@ impl Shard {
             room: self.allowance.room(),
         };
         let changed = change(document, rules);
-        document.count_watch(&mut self.allowance);
+        document.count_readers(&mut self.allowance);
         self.memory += document.memory();
         self.cold += usize::from(document.cold().is_some());
         match (was_large, is_large(document)) {

@@ -17,8 +17,7 @@ impl Shard {
     /// The newest version of a document.
     #[must_use]
     pub fn snapshot(&self, now: Time, key: &Key) -> Option<Snapshot> {
-        let document = self.used(now, key)?;
-        Some(document.snapshot(&self.shared.frames))
+        self.used(now, key).map(Document::snapshot)
     }
 
     /// Whether there is a document. That is no use of it.

@@ -15,6 +15,7 @@ use crate::{
     budget::{Allowance, Memory},
     cold::Cold,
     frames::FrameMemory,
+    freed::Freed,
     history::{Charge, Commit, History, HistoryBounds},
     id::{Epoch, Key, Position, Seq, SessionId, Version},
     pins::Pins,
@@ -79,12 +80,14 @@ impl Deref for Snapshot {
 }
 
 /// What a document is held to when it changes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Rules<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) history: &'a HistoryBounds,
     /// Bytes that it may grow by: what the memory budget has room for.
     pub(crate) room: u64,
+    /// What it lets go of.
+    pub(crate) freed: &'a mut Freed,
 }
 
 /// Why a batch whose turn has come made no version. The document is as it was.
@@ -289,7 +292,7 @@ impl Document {
             Ok(commit)
         }));
         let commit = decided.unwrap_or(Err(Rejection::Panicked.into()))?;
-        self.note(commit, rules.history);
+        self.note(commit, rules.history, rules.freed);
         Ok(self.version)
     }
 
@@ -316,7 +319,7 @@ impl Document {
     }
 
     /// Commits what was staged; whether it was staged on the newest version.
-    pub(crate) fn install(&mut self, now: Time, staged: Staged, bounds: &HistoryBounds) -> bool {
+    pub(crate) fn install(&mut self, now: Time, staged: Staged, rules: Rules<'_>) -> bool {
         if staged.position != self.position() {
             return false;
         }
@@ -329,13 +332,13 @@ impl Document {
             }
             let version = self.version.next();
             let commit = self.history.record(version, None, now, patch, applied);
-            self.note(commit, bounds);
+            self.note(commit, rules.history, rules.freed);
         }
         true
     }
 
     /// Makes the version that a batch has led to.
-    fn note(&mut self, commit: Arc<Commit>, bounds: &HistoryBounds) {
+    fn note(&mut self, commit: Arc<Commit>, bounds: &HistoryBounds, freed: &mut Freed) {
         let (now, copied) = (commit.at, commit.applied.copied_bytes);
         self.version = commit.version;
         if let Some(watch) = self.watch.get() {
@@ -348,23 +351,24 @@ impl Document {
             pins.copied(self.version, copied);
         }
         self.history.push(commit);
-        self.trim(now, bounds);
+        self.trim(now, bounds, freed);
     }
 
     /// Lets go of what the history no longer keeps, and of versions that nobody holds.
-    pub(crate) fn trim(&mut self, now: Time, bounds: &HistoryBounds) {
+    pub(crate) fn trim(&mut self, now: Time, bounds: &HistoryBounds, freed: &mut Freed) {
         let snapshot_bytes = self.written_bytes();
         let pins = &mut self.pins;
         self.history.trim(now, snapshot_bytes, bounds, |gone| {
             if let Some(pins) = pins {
                 pins.retain(gone.version, gone.charge.removed);
             }
+            freed.commit(gone);
         });
-        self.settle();
+        self.settle(freed);
     }
 
     /// Lets go of the older half of the history; how many commits that were.
-    pub(crate) fn relieve_history(&mut self) -> usize {
+    pub(crate) fn relieve_history(&mut self, freed: &mut Freed) -> usize {
         let half = self.history.len().div_ceil(2);
         for _ in 0..half {
             let Some(gone) = self.history.pop() else {
@@ -373,16 +377,17 @@ impl Document {
             if let Some(pins) = &mut self.pins {
                 pins.retain(gone.version, gone.charge.removed);
             }
+            freed.commit(gone);
         }
-        self.settle();
+        self.settle(freed);
         half
     }
 
     /// Frees what only versions kept that nobody holds any more.
-    pub(crate) fn settle(&mut self) {
+    fn settle(&mut self, freed: &mut Freed) {
         let oldest = self.history.oldest(self.version);
         if let Some(pins) = &mut self.pins {
-            pins.settle(oldest);
+            pins.settle(oldest, freed);
             if pins.is_empty() {
                 self.pins = None;
             }
@@ -403,22 +408,30 @@ impl Document {
     }
 
     /// Puts the compressed form in the place of the newest version, if that is what it is of.
-    pub(crate) fn freeze(&mut self, position: Position, cold: Arc<Cold>) -> bool {
+    pub(crate) fn freeze(
+        &mut self,
+        position: Position,
+        cold: Arc<Cold>,
+        freed: &mut Freed,
+    ) -> bool {
         if position != self.position() || self.cold().is_some() {
             return false;
         }
         self.let_go();
-        self.root = Root::Cold(cold);
+        if let Root::Hot(root) = mem::replace(&mut self.root, Root::Cold(cold)) {
+            freed.root(root);
+        }
         true
     }
 
-    /// Puts the inflated form back, if the document is still the one that was compressed.
-    pub(crate) fn thaw(&mut self, position: Position, root: Value) -> bool {
-        if position != self.position() || self.cold().is_none() {
-            return false;
+    /// Takes the inflated form back, if the document is still the one that was compressed.
+    pub(crate) fn thaw(&mut self, position: Position, root: &mut Option<Value>) {
+        if position == self.position()
+            && self.cold().is_some()
+            && let Some(root) = root.take()
+        {
+            self.root = Root::Hot(root);
         }
-        self.root = Root::Hot(root);
-        true
     }
 
     pub(crate) fn thaw_in_place(&mut self) {

@@ -113,14 +113,14 @@ impl History {
         self.commits.push_back(commit);
     }
 
-    /// Lets go of the commits that the bounds no longer keep, and tells `gone` of each.
+    /// Lets go of the commits that the bounds no longer keep, and hands `gone` each.
     /// `snapshot_bytes` is the size of the document.
     pub(crate) fn trim(
         &mut self,
         now: Time,
         snapshot_bytes: u64,
         bounds: &HistoryBounds,
-        mut gone: impl FnMut(&Commit),
+        mut gone: impl FnMut(Arc<Commit>),
     ) {
         let bytes_max = bounds.bytes_min.max(snapshot_bytes.saturating_mul(2));
         while let Some(oldest) = self.commits.front() {
@@ -131,7 +131,7 @@ impl History {
                 break;
             }
             if let Some(oldest) = self.pop() {
-                gone(&oldest);
+                gone(oldest);
             }
         }
     }

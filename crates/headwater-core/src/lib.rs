@@ -27,6 +27,7 @@ mod counts;
 mod document;
 mod frame;
 mod frames;
+mod freed;
 mod guard;
 mod history;
 mod id;
@@ -51,6 +52,7 @@ pub use crate::{
     document::{Made, Rewind, Snapshot, Staged, Versioned},
     frame::{Body, Frame, Replica, ReplicaError, SnapshotReason},
     frames::{Encoded, FrameCache, FrameKey, FrameMemory},
+    freed::Freed,
     guard::{Conflict, Guard},
     history::{Commit, HistoryBounds},
     id::{

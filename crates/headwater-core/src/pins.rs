@@ -2,6 +2,7 @@ use std::{collections::VecDeque, mem, sync::Arc};
 
 use crate::{
     document::{Snapshot, Versioned},
+    freed::Freed,
     id::Version,
 };
 
@@ -26,13 +27,17 @@ pub(crate) struct Pins {
 }
 
 #[derive(Debug)]
-struct Pin {
+pub(crate) struct Pin {
     snapshot: Snapshot,
     /// Bytes that are there for it, and for none that is newer.
     kept: u64,
 }
 
 impl Pin {
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        self.snapshot.root.heap_bytes()
+    }
+
     /// Takes over as much of `bytes` as can be its; how much that is.
     fn keep(&mut self, bytes: u64) -> u64 {
         let before = self.kept;
@@ -68,7 +73,7 @@ impl Pins {
     /// the history begins, whose patches keep copies, too.
     ///
     /// O(1) on average: looks at all versions only when they have become twice as many.
-    pub(crate) fn settle(&mut self, oldest: Version) {
+    pub(crate) fn settle(&mut self, oldest: Version, freed: &mut Freed) {
         while let Some(&(version, bytes)) = self.copied.front()
             && version <= oldest
         {
@@ -80,7 +85,9 @@ impl Pins {
             && !front.snapshot.is_held()
         {
             self.bytes -= front.kept;
-            self.held.pop_front();
+            if let Some(pin) = self.held.pop_front() {
+                freed.pin(pin);
+            }
         }
         if self.held.len() >= self.full_at {
             for pin in mem::take(&mut self.held) {
@@ -88,6 +95,7 @@ impl Pins {
                     Some(older) if !pin.snapshot.is_held() => {
                         self.bytes -= pin.kept;
                         self.bytes += older.keep(pin.kept);
+                        freed.pin(pin);
                     }
                     _ => self.held.push_back(pin),
                 }

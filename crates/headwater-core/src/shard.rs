@@ -19,6 +19,7 @@ use crate::{
     config::{ShardConfig, Shared},
     counts::Counts,
     document::{Document, Rules, Turn, Undone},
+    freed::Freed,
     guard::Guard,
     id::{Key, Seq, SessionId, Version},
     lane::{Cause, Known, Report},
@@ -81,7 +82,7 @@ pub struct Shard {
     allowance: Allowance,
 }
 
-/// Who has to be told of what a shard has done.
+/// What is left to do outside of what a shard has done: who has to be told, and what to free.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Effects {
@@ -91,13 +92,18 @@ pub struct Effects {
     pub late: Vec<(SessionId, Key)>,
     /// Documents that the shard had to close.
     pub closed: Vec<(Key, CloseReason)>,
+    /// What is no longer needed; nobody has to be told, but it is not to be freed under a lock.
+    pub freed: Freed,
 }
 
 impl Effects {
-    /// Whether nobody has to be told.
+    /// Whether nothing is left to do.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.woken.is_empty() && self.late.is_empty() && self.closed.is_empty()
+        self.woken.is_empty()
+            && self.late.is_empty()
+            && self.closed.is_empty()
+            && self.freed.is_empty()
     }
 }
 
@@ -634,13 +640,13 @@ impl Shard {
         self.counts
     }
 
-    /// Whether somebody has to be told.
+    /// Whether something is left to do outside.
     #[must_use]
     pub const fn has_effects(&self) -> bool {
         !self.effects.is_empty()
     }
 
-    /// Takes out who has to be told.
+    /// Takes out what is left to do outside, without the lock.
     pub fn effects(&mut self) -> Effects {
         mem::take(&mut self.effects)
     }

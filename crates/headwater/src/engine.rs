@@ -244,7 +244,10 @@ impl Inner {
                 return;
             };
             let thawed = still.run();
-            if lock.write().thaw(self.now(), thawed) {
+            let mut shard = lock.write();
+            let done = shard.thaw(self.now(), thawed);
+            self.finish(shard);
+            if done {
                 Tallies::count(&self.tallies.documents_thawed);
                 return;
             }
@@ -264,7 +267,8 @@ impl Inner {
         done
     }
 
-    /// Lets go of a shard that was written to, and tells whom that concerns.
+    /// Lets go of a shard that was written to, then frees what it needs no longer, and tells whom that
+    /// concerns.
     pub(crate) fn finish(&self, mut shard: RwLockWriteGuard<'_, Shard>) {
         // Mostly it concerns nobody.
         if !shard.has_effects() {

@@ -43,7 +43,9 @@ impl Inner {
             for shard in &self.shards {
                 let mut place = Some(0);
                 while let Some(from) = place.filter(|_| goes_on()) {
-                    place = shard.write().relieve_history(from);
+                    let mut shard = shard.write();
+                    place = shard.relieve_history(from);
+                    self.finish(shard);
                 }
             }
         }

@@ -83,7 +83,9 @@ impl Inner {
             *sweep = Sweep::default();
             return;
         };
-        let next = shard.write().sweep(self.now(), sweep.place);
+        let mut shard = shard.write();
+        let next = shard.sweep(self.now(), sweep.place);
+        self.finish(shard);
         *sweep = match next {
             Some(place) => Sweep { place, ..*sweep },
             None => Sweep {

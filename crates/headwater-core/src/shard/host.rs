@@ -78,13 +78,17 @@ impl Shard {
     pub fn remove(&mut self, key: &Key) -> Option<Snapshot> {
         let document = self.close(key, CloseReason::Removed)?;
         self.settle();
-        Some(Snapshot::new(document.position(), document.root()))
+        let last = Snapshot::new(document.position(), document.root());
+        self.effects.freed.document(document);
+        Some(last)
     }
 
     /// Closes a document that a batch was panicking in.
     #[cold]
     pub(super) fn close_panicked(&mut self, key: Key) {
-        self.close(&key, CloseReason::Panicked);
+        if let Some(document) = self.close(&key, CloseReason::Panicked) {
+            self.effects.freed.document(document);
+        }
         self.effects.closed.push((key, CloseReason::Panicked));
     }
 
@@ -189,7 +193,7 @@ impl Shard {
     pub fn install(&mut self, now: Time, key: &Key, staged: Staged) -> Option<Version> {
         let promised = self.allowance.promised().saturating_sub(staged.bytes);
         let installed = self.change(key, |document, rules| {
-            let installed = document.install(now, staged, rules.history);
+            let installed = document.install(now, staged, rules);
             installed.then_some(document.version)
         });
         self.settle_but(promised);

@@ -50,15 +50,20 @@ impl Shard {
             position,
             root,
         } = thawed;
-        if !self.allowance.admits(root.heap_bytes()) {
-            return false;
+        let has_room = self.allowance.admits(root.heap_bytes());
+        let mut root = Some(root);
+        if has_room {
+            self.change(&key, |document, _| {
+                document.touch(now);
+                document.thaw(position, &mut root);
+            });
+            self.settle();
         }
-        let thawed = self.change(&key, |document, _| {
-            document.touch(now);
-            document.thaw(position, root)
-        });
-        self.settle();
-        thawed.unwrap_or(false)
+        let thawed = root.is_none();
+        if let Some(root) = root {
+            self.effects.freed.root(root);
+        }
+        thawed
     }
 
     /// Whether there are documents large enough to be compressed.
@@ -106,7 +111,9 @@ impl Shard {
         });
         let frozen = unused
             && self
-                .change(&key, |document, _| document.freeze(position, cold))
+                .change(&key, |document, rules| {
+                    document.freeze(position, cold, rules.freed)
+                })
                 .unwrap_or(false);
         self.settle();
         frozen
@@ -137,7 +144,7 @@ impl Shard {
             let entry = self.table.entries.get_mut(id);
             if let Some(document) = entry.and_then(|entry| entry.document.as_mut()) {
                 self.memory -= document.memory();
-                commits += document.relieve_history();
+                commits += document.relieve_history(&mut self.effects.freed);
                 document.count_readers(&mut self.allowance);
                 self.memory += document.memory();
             }
@@ -158,7 +165,7 @@ impl Shard {
             let entry = self.table.entries.get_mut(id);
             if let Some(document) = entry.and_then(|entry| entry.document.as_mut()) {
                 self.memory -= document.memory();
-                document.trim(now, &self.config.history);
+                document.trim(now, &self.config.history, &mut self.effects.freed);
                 document.count_readers(&mut self.allowance);
                 self.memory += document.memory();
             }
@@ -253,6 +260,7 @@ impl Shard {
             limits: &self.config.limits,
             history: &self.config.history,
             room: self.allowance.room(),
+            freed: &mut self.effects.freed,
         };
         let changed = change(document, rules);
         document.count_readers(&mut self.allowance);

@@ -10,6 +10,8 @@ mod cold;
 #[cfg(test)]
 mod convergence;
 #[cfg(test)]
+mod freed;
+#[cfg(test)]
 mod guards;
 #[cfg(test)]
 mod history;

@@ -5,7 +5,7 @@ use headwater::{
     Memory, Outcome, Patch, Refusal, ReorderBounds, Seq, Session, SubscribeOptions, Time, Value,
 };
 
-use crate::{Mix, Random, alone, builder, patch, table, words};
+use crate::{Mix, Random, allocator::held, alone, builder, patch, table, words};
 
 #[test]
 fn what_the_engine_counts_never_passes_its_budget_and_relief_lets_batches_in_again() {
@@ -100,6 +100,29 @@ fn the_encoded_frames_of_a_removed_document_are_let_go() {
         mix.engine.remove(&key);
         assert_eq!(mix.engine.memory().encoded, 0);
     }
+}
+
+/// What a tick lets go of under the lock of a shard is freed after it, and not some time later.
+#[test]
+fn a_version_that_is_held_no_longer_is_freed_by_a_tick() {
+    let _alone = alone();
+    let mix = Mix::new(0);
+    let text = table(0, 2_000);
+    let key = mix.make(0, &text);
+    let snapshot = mix.engine.get(&key).expect("a document");
+    let bytes = snapshot.root.heap_bytes();
+    // So many that the history no longer leads back to it.
+    let replace = format!(r#"[{{"op":"replace","path":"","value":{text}}}]"#);
+    for _ in 0..40 {
+        mix.apply(&key, &replace);
+    }
+    drop(snapshot);
+    let before = held();
+    for shard in 1..=4 {
+        mix.engine.tick(Time::from_micros(shard));
+    }
+    let freed = before - held();
+    assert!(freed >= 0.9 * bytes as f64, "{freed} of {bytes} bytes");
 }
 
 /// So many documents with some 90 kB of history each, all of which may go.

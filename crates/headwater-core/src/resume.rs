@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use headwater_doc::{Extensions, Patch, Pointer, Value, diff};
+use headwater_doc::{Extensions, Patch, Pointer, Value, diff_within};
 
 use crate::{
     document::{Document, Rewind},
@@ -305,12 +305,11 @@ impl Squash {
             (None, Some(_)) => return Step::of(whole(position, new, SnapshotReason::Appeared)),
             (Some(_), None) => return Step::of(whole(position, None, SnapshotReason::Initial)),
         };
-        let patch = diff(old, new, self.extensions);
-        let quarters = patch.written_bytes().saturating_mul(4);
-        if quarters > new.written_bytes().saturating_mul(3) {
+        let bytes_max = new.written_bytes().saturating_mul(3) / 4;
+        let Some(patch) = diff_within(old, new, self.extensions, bytes_max) else {
             let newest = self.path.resolve(&newest);
             return Step::of(whole(head, newest, SnapshotReason::CheaperThanDelta));
-        }
+        };
         Step::of(Frame {
             epoch: position.epoch,
             to: self.to,

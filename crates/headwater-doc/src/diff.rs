@@ -1,5 +1,6 @@
 mod kin;
 mod matches;
+mod script;
 #[cfg(test)]
 mod tests;
 
@@ -11,11 +12,12 @@ use crate::{
     diff::{
         kin::{are_kin, is_large},
         matches::hunks,
+        script::{Edit, Part, Replaced, Script, Step},
     },
     myers::Hunk,
     object::Object,
-    patch::{Extensions, Operation, Operations, Patch},
-    pointer::{Pointer, push_escaped, push_index},
+    patch::{Extensions, Patch},
+    pointer::Pointer,
     text::Text,
     value::{Value, View},
 };
@@ -33,6 +35,10 @@ use crate::{
 /// unshared neighbours; beyond, the run is replaced); a changed element is compared in its turn. With `splice` allowed, changed strings and runs of elements become
 /// splices.
 ///
+/// A container is replaced whole where that is shorter, as text, than what else would be done in it. So the
+/// patch never is longer than the replacement of the root, however long the names in its paths are; and one
+/// that replaces a container has [touched](Applied::touched) that, also what is equal in it.
+///
 /// The result is exact, not only equal by `==`: `1` that became `1.0` is a change.
 ///
 /// # Example
@@ -40,8 +46,8 @@ use crate::{
 /// ```
 /// use headwater_doc::{Extensions, Value, diff};
 ///
-/// let old: Value = r#"{"cards": ["one", "three"], "open": true}"#.parse()?;
-/// let new: Value = r#"{"cards": ["one", "two", "three"]}"#.parse()?;
+/// let old: Value = r#"{"cards": ["one", "three"], "open": true, "title": "numbers"}"#.parse()?;
+/// let new: Value = r#"{"cards": ["one", "two", "three"], "title": "numbers"}"#.parse()?;
 /// let patch = diff(&old, &new, Extensions::NONE);
 /// assert_eq!(
 ///     patch.to_string(),
@@ -51,8 +57,41 @@ use crate::{
 /// ```
 #[must_use]
 pub fn diff(old: &Value, new: &Value, extensions: Extensions) -> Patch {
-    let differ = Differ::compared(old, new, extensions, None);
-    Patch::of(differ.operations)
+    let mut differ = Differ::new(extensions);
+    differ.compare_all(old, new, u64::MAX);
+    differ.script.patch()
+}
+
+/// Makes the patch that [`diff()`] makes, unless its [`written_bytes`](Patch::written_bytes) are more than
+/// `bytes_max`: for who would send something else then.
+///
+/// It stops as soon as that is certain, so that a difference that is too large costs no memory for what is
+/// beyond, nor the time to find it. Else costs are those of [`diff()`].
+///
+/// # Example
+///
+/// ```
+/// use headwater_doc::{Extensions, Value, diff, diff_within};
+///
+/// let old: Value = r#"{"hp": 10, "name": "ada"}"#.parse()?;
+/// let new: Value = r#"{"hp": 7, "name": "ada"}"#.parse()?;
+/// let patch = diff(&old, &new, Extensions::NONE);
+/// assert_eq!(patch.to_string(), r#"[{"op":"replace","path":"/hp","value":7}]"#);
+/// assert_eq!(diff_within(&old, &new, Extensions::NONE, 41), Some(patch));
+/// assert_eq!(diff_within(&old, &new, Extensions::NONE, 40), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn diff_within(
+    old: &Value,
+    new: &Value,
+    extensions: Extensions,
+    bytes_max: u64,
+) -> Option<Patch> {
+    let mut differ = Differ::new(extensions);
+    differ
+        .compare_all(old, new, bytes_max)
+        .then(|| differ.script.patch())
 }
 
 impl Patch {
@@ -60,17 +99,22 @@ impl Patch {
     /// somebody else holds that: for who has both values already, and puts `new` in the place of `old`
     /// without going the way from one to the other a second time.
     ///
-    /// O(changes · log n) for what the two share, as [`diff()`], which says more. The inverse leads from `new` back to `old`. [`Applied::copied_bytes`]
-    /// are those of the nodes of `old` that `new` does not share, but for what went to the inverse. No limit
-    /// is checked: [`Limits::check`](crate::Limits::check) does so for `new`.
+    /// O(changes · log n) for what the two share, as [`diff()`], which says more. The inverse leads from
+    /// `new` back to `old`. No limit is checked: [`Limits::check`](crate::Limits::check) does so for `new`.
+    ///
+    /// [`Applied::copied_bytes`] are those of the nodes of `old` that `new` does not share, but for what was
+    /// replaced or removed, which went to the inverse. What was taken out of the middle of a long string is
+    /// in the inverse as a copy, so that its nodes count, where applying a splice would have moved them there.
+    /// Where `new` was made by a splice inside one run of a string, which has up to 1,024 bytes, they are
+    /// those that this has copied.
     ///
     /// # Example
     ///
     /// ```
     /// use headwater_doc::{Extensions, Patch, Value};
     ///
-    /// let old: Value = r#"{"hp": 10, "items": ["rope"]}"#.parse()?;
-    /// let new: Value = r#"{"hp": 7, "items": ["rope", "lamp"]}"#.parse()?;
+    /// let old: Value = r#"{"hp": 10, "items": ["rope"], "name": "ada", "place": "a cave"}"#.parse()?;
+    /// let new: Value = r#"{"hp": 7, "items": ["rope", "lamp"], "name": "ada", "place": "a cave"}"#.parse()?;
     /// let (patch, applied) = Patch::between(&old, &new, Extensions::NONE);
     /// assert_eq!(
     ///     patch.to_string(),
@@ -85,129 +129,107 @@ impl Patch {
     /// ```
     #[must_use]
     pub fn between(old: &Value, new: &Value, extensions: Extensions) -> (Self, Applied) {
-        let differ = Differ::compared(old, new, extensions, Some(Back::default()));
-        let Back { mut undo, touched } = differ.back.unwrap_or_default();
-        undo.reverse();
-        let applied = Applied {
-            inverse: Self::of(undo),
-            listed: touched,
-            copied_bytes: differ.copied_bytes,
-        };
-        (Self::of(differ.operations), applied)
+        let mut differ = Differ::new(extensions);
+        differ.compare_all(old, new, u64::MAX);
+        differ.script.patch_and_back()
     }
 }
 
 struct Differ<'a> {
     extensions: Extensions,
-    operations: Operations,
-    /// The way back, if it is asked for.
-    back: Option<Back>,
-    /// Bytes of the old nodes that the new value does not share.
-    copied_bytes: u64,
-    /// The path of the pair that is compared. One text for all, since few pairs lead to an operation.
-    path: String,
+    script: Script<'a>,
     /// Pairs still to be compared; a list, since the depth is the input's. They lie in separate parts
-    /// of the tree, and the path of each holds once all operations before it are applied.
+    /// of the tree, and the path of each holds once all changes before it are made.
+    ///
+    /// Invariant: the last is in the innermost container that the script is in. Pairs are taken last in,
+    /// first out, so that a container's are gone when the script leaves it.
     open: Vec<Pair<'a>>,
 }
 
-/// What applying the operations would yield.
-#[derive(Default)]
-struct Back {
-    /// What undoes the operations so far, the last first to be undone.
-    undo: Operations,
-    touched: Vec<Pointer>,
-}
-
 struct Pair<'a> {
-    /// Bytes of the path of the container around.
-    ///
-    /// Invariant: the path has that container's text in them when the pair's turn comes. Pairs are taken
-    /// last in, first out, so that only what is inside the container came between.
-    around: usize,
-    step: Step<'a>,
+    /// None for the roots.
+    step: Option<Step<'a>>,
     old: &'a Value,
     new: &'a Value,
 }
 
-/// The last segment of a path.
-#[derive(Clone, Copy)]
-enum Step<'a> {
-    Root,
-    Member(&'a str),
-    Element(usize),
-}
-
 impl<'a> Differ<'a> {
-    fn compared(
-        old: &'a Value,
-        new: &'a Value,
-        extensions: Extensions,
-        back: Option<Back>,
-    ) -> Self {
-        let mut differ = Self {
+    fn new(extensions: Extensions) -> Self {
+        Self {
             extensions,
-            operations: Operations::new(),
-            back,
-            copied_bytes: 0,
-            path: String::new(),
+            script: Script::new(),
             open: Vec::new(),
-        };
-        differ.open(Step::Root, old, new);
-        while let Some(pair) = differ.open.pop() {
-            differ.path.truncate(pair.around);
-            differ.step(pair.step);
-            differ.compare(pair.old, pair.new);
         }
-        differ
     }
 
-    fn compare(&mut self, old: &'a Value, new: &'a Value) {
+    /// Compares two values and all in them; false if the patch takes more than so many bytes, for which it
+    /// stops.
+    fn compare_all(&mut self, old: &'a Value, new: &'a Value, bytes_max: u64) -> bool {
+        self.open(None, old, new);
+        while let Some(pair) = self.open.pop() {
+            if let Err(Replaced { open }) = self.compare(&pair) {
+                self.open.truncate(open);
+            }
+            if self.script.bytes() > bytes_max {
+                return false;
+            }
+            self.script.leave(self.open.len());
+        }
+        true
+    }
+
+    fn compare(&mut self, &Pair { step, old, new }: &Pair<'a>) -> Result<(), Replaced> {
         if old.same(new) {
-            return;
+            return Ok(());
         }
         match (old.view(), new.view()) {
             (View::Array(_), View::Array(_)) | (View::Object(_), View::Object(_))
-                if self.at_deepest_path() =>
+                if self.script.depth() >= Pointer::SEGMENTS_MAX =>
             {
-                if !old.identical(new) {
-                    self.replace(old, new);
+                // No path can lead into what is compared.
+                if old.identical(new) {
+                    return Ok(());
                 }
+                self.script.push(step, Edit::Replace { old, new })
             }
             (View::Array(olds), View::Array(news)) => {
-                self.copied_bytes += old.own_bytes();
-                self.arrays(olds, news);
+                self.script.enter(step, old, new, self.open.len());
+                self.arrays(olds, news)
             }
             (View::Object(olds), View::Object(news)) => {
-                self.copied_bytes += old.own_bytes();
-                self.objects(olds, news);
+                self.script.enter(step, old, new, self.open.len());
+                self.objects(olds, news)
             }
-            (View::String(left), View::String(right)) if left == right => {}
-            (View::String(left), View::String(right)) => self.texts((old, left), (new, right)),
-            _ => self.replace(old, new),
+            (View::String(left), View::String(right)) if left == right => Ok(()),
+            (View::String(left), View::String(right)) if self.extensions.splice => {
+                let edit = texts((old, left), (new, right));
+                self.script.push(step, edit)
+            }
+            _ => self.script.push(step, Edit::Replace { old, new }),
         }
     }
 
-    fn objects(&mut self, old: Object<'a>, new: Object<'a>) {
+    fn objects(&mut self, old: Object<'a>, new: Object<'a>) -> Result<(), Replaced> {
         let first = self.open.len();
         if let Some(members) = old.paired(new) {
             for (name, old, new) in members {
                 if !old.same(new) {
-                    self.open(Step::Member(name), old, new);
+                    self.open(Some(Step::Member(name)), old, new);
                 }
             }
         } else {
             // What is shared between two runs stands between them in both by its names too, so that each
             // run is compared for itself.
-            for run in old.unshared(new, &mut self.copied_bytes) {
-                self.members(old, new, &run);
+            for run in old.unshared(new, self.script.copied_mut()) {
+                self.members(old, new, &run)?;
             }
         }
         self.in_document_order(first);
+        Ok(())
     }
 
     /// Compares runs of members, both sorted by name.
-    fn members(&mut self, old: Object<'a>, new: Object<'a>, run: &Hunk) {
+    fn members(&mut self, old: Object<'a>, new: Object<'a>, run: &Hunk) -> Result<(), Replaced> {
         let members = |object: Object<'a>, run: &Range<usize>| {
             object.iter_from(run.start).take(run.len()).peekable()
         };
@@ -216,29 +238,29 @@ impl<'a> Differ<'a> {
             match (olds.peek(), news.peek()) {
                 (Some((name, old)), Some((new_name, new))) if name == new_name => {
                     if !old.same(new) {
-                        self.open(Step::Member(name), old, new);
+                        self.open(Some(Step::Member(name)), old, new);
                     }
                     olds.next();
                     news.next();
                 }
                 (Some((name, old)), new) if new.is_none_or(|(new_name, _)| name < new_name) => {
-                    let path = self.pointer_below(Step::Member(name));
-                    self.remove(path.clone(), path, old);
+                    let step = Some(Step::Member(name));
+                    self.script.push(step, Edit::Remove(old))?;
                     olds.next();
                 }
-                (_, Some((name, value))) => {
-                    let path = self.pointer_below(Step::Member(name));
-                    self.add(path.clone(), path, value);
+                (_, Some((name, new))) => {
+                    let step = Some(Step::Member(name));
+                    self.script.push(step, Edit::Add(new))?;
                     news.next();
                 }
-                (_, None) => break,
+                (_, None) => return Ok(()),
             }
         }
     }
 
-    fn arrays(&mut self, old: Array<'a>, new: Array<'a>) {
+    fn arrays(&mut self, old: Array<'a>, new: Array<'a>) -> Result<(), Replaced> {
         let first = self.open.len();
-        for run in old.unshared(new, &mut self.copied_bytes) {
+        for run in old.unshared(new, self.script.copied_mut()) {
             let elements = |array: Array<'a>, run: &Range<usize>| -> Vec<&'a Value> {
                 array.iter_from(run.start).take(run.len()).collect()
             };
@@ -257,13 +279,19 @@ impl<'a> Differ<'a> {
                             && old.identical(new)
                 });
             }
-            self.elements(start, middle.0, middle.1);
+            self.elements(start, middle.0, middle.1)?;
         }
         self.in_document_order(first);
+        Ok(())
     }
 
     /// Compares runs of elements of which neither the first nor the last are identical.
-    fn elements(&mut self, start: usize, old: &[&'a Value], new: &[&'a Value]) {
+    fn elements(
+        &mut self,
+        start: usize,
+        old: &[&'a Value],
+        new: &[&'a Value],
+    ) -> Result<(), Replaced> {
         // One changed element, the usual case, is not hashed: that would cost its size, and all that
         // it shares with the other would be looked at. Where one run is empty there is nothing to find.
         let hunks = match (old.len(), new.len()) {
@@ -280,158 +308,44 @@ impl<'a> Differ<'a> {
                 start + hunk.new.start,
                 old,
                 new.get(hunk.new).unwrap_or_default(),
-            );
+            )?;
         }
+        Ok(())
     }
 
     /// Turns a run of elements into another. What stands left of it is new already, so that indices
     /// are those of the new array.
-    fn hunk(&mut self, start: usize, old: &[&'a Value], new: &[&'a Value]) {
+    fn hunk(&mut self, start: usize, old: &[&'a Value], new: &[&'a Value]) -> Result<(), Replaced> {
         let paired = old.len().min(new.len());
         let alike = old.iter().zip(new).all(|(old, new)| are_alike(old, new));
         if self.extensions.splice && !(alike && paired > 0) {
-            self.splice(start, old, new);
-            return;
+            return self.script.push_elements(start, old, new);
         }
         for (at, (old, new)) in old.iter().zip(new).enumerate() {
-            self.open(Step::Element(start + at), old, new);
+            self.open(Some(Step::Element(start + at)), old, new);
         }
         let surplus = old.get(paired..).unwrap_or_default();
         let missing = new.get(paired..).unwrap_or_default();
         if surplus.len() + missing.len() == 0 {
-            return;
+            return Ok(());
         }
         if self.extensions.splice {
-            self.splice(start + paired, surplus, missing);
-            return;
+            return self.script.push_elements(start + paired, surplus, missing);
         }
-        let around = self.pointer();
         for old in surplus {
-            let path = self.pointer_below(Step::Element(start + paired));
-            self.remove(path, around.clone(), old);
+            let step = Some(Step::Element(start + paired));
+            self.script.push(step, Edit::Remove(old))?;
         }
         for (at, new) in missing.iter().enumerate() {
-            let path = self.pointer_below(Step::Element(start + paired + at));
-            self.add(path, around.clone(), new);
+            let step = Some(Step::Element(start + paired + at));
+            self.script.push(step, Edit::Add(new))?;
         }
-    }
-
-    fn texts(
-        &mut self,
-        (old_value, old): (&Value, Text<'_>),
-        (new_value, new): (&Value, Text<'_>),
-    ) {
-        if self.extensions.splice {
-            let (prefix, suffix) = old.common_ends(new);
-            let (removed, inserted) = (
-                prefix..old.scalars() - suffix,
-                prefix..new.scalars() - suffix,
-            );
-            let splice = Operation::Splice {
-                path: self.pointer(),
-                index: prefix,
-                remove: removed.len(),
-                insert: Value::from(new.slice(inserted.clone())),
-            };
-            let replace = Operation::Replace {
-                path: self.pointer(),
-                value: new_value.clone(),
-            };
-            if splice.written_bytes() < replace.written_bytes() {
-                self.copied_bytes += old_value.own_bytes();
-                self.record(splice, |path| {
-                    let undo = Operation::Splice {
-                        path: path.clone(),
-                        index: prefix,
-                        remove: inserted.len(),
-                        insert: Value::from(old.slice(removed)),
-                    };
-                    (undo, path.clone())
-                });
-                return;
-            }
-        }
-        self.replace(old_value, new_value);
-    }
-
-    fn replace(&mut self, old: &Value, new: &Value) {
-        let operation = Operation::Replace {
-            path: self.pointer(),
-            value: new.clone(),
-        };
-        self.record(operation, |path| {
-            let undo = Operation::Replace {
-                path: path.clone(),
-                value: old.clone(),
-            };
-            (undo, path.clone())
-        });
-    }
-
-    fn add(&mut self, path: Pointer, touched: Pointer, value: &Value) {
-        let operation = Operation::Add {
-            path,
-            value: value.clone(),
-        };
-        self.record(operation, |path| {
-            let path = path.clone();
-            (Operation::Remove { path }, touched)
-        });
-    }
-
-    fn remove(&mut self, path: Pointer, touched: Pointer, old: &Value) {
-        self.record(Operation::Remove { path }, |path| {
-            let undo = Operation::Add {
-                path: path.clone(),
-                value: old.clone(),
-            };
-            (undo, touched)
-        });
-    }
-
-    fn splice(&mut self, index: usize, old: &[&Value], new: &[&Value]) {
-        let list = |values: &[&Value]| values.iter().map(|&value| value.clone()).collect();
-        let operation = Operation::Splice {
-            path: self.pointer(),
-            index,
-            remove: old.len(),
-            insert: list(new),
-        };
-        self.record(operation, |path| {
-            let undo = Operation::Splice {
-                path: path.clone(),
-                index,
-                remove: new.len(),
-                insert: list(old),
-            };
-            (undo, path.clone())
-        });
-    }
-
-    /// Takes an operation; what undoes it and the path that it touches are asked for if they are needed.
-    fn record(
-        &mut self,
-        operation: Operation,
-        back: impl FnOnce(&Pointer) -> (Operation, Pointer),
-    ) {
-        if let Some(Back { undo, touched }) = &mut self.back {
-            let (operation, path) = back(operation.path());
-            undo.push(operation);
-            if touched.last() != Some(&path) {
-                touched.push(path);
-            }
-        }
-        self.operations.push(operation);
+        Ok(())
     }
 
     /// Adds a pair to be compared, a step inside that which is compared now.
-    fn open(&mut self, step: Step<'a>, old: &'a Value, new: &'a Value) {
-        self.open.push(Pair {
-            around: self.path.len(),
-            step,
-            old,
-            new,
-        });
+    fn open(&mut self, step: Option<Step<'a>>, old: &'a Value, new: &'a Value) {
+        self.open.push(Pair { step, old, new });
     }
 
     /// The pair that was pushed last comes off the list first: turns those from `first` on round.
@@ -440,35 +354,31 @@ impl<'a> Differ<'a> {
             pairs.reverse();
         }
     }
+}
 
-    fn step(&mut self, step: Step<'_>) {
-        match step {
-            Step::Root => {}
-            Step::Member(name) => push_escaped(&mut self.path, name),
-            Step::Element(index) => push_index(&mut self.path, index),
-        }
-    }
-
-    /// Whether no path can lead into what is compared, so that it has to be replaced as a whole.
-    fn at_deepest_path(&self) -> bool {
-        let segments_max = Pointer::SEGMENTS_MAX;
-        // Each segment takes a byte or more.
-        self.path.len() >= segments_max
-            && self.path.bytes().filter(|&byte| byte == b'/').count() >= segments_max
-    }
-
-    /// The path of what is compared.
-    fn pointer(&self) -> Pointer {
-        Pointer::from_valid(&self.path)
-    }
-
-    /// The path a step further.
-    fn pointer_below(&mut self, step: Step<'_>) -> Pointer {
-        let around = self.path.len();
-        self.step(step);
-        let pointer = self.pointer();
-        self.path.truncate(around);
-        pointer
+/// How one string becomes another: by a splice, or whole if that is shorter.
+fn texts<'a>(
+    (old_value, old): (&'a Value, Text<'a>),
+    (new_value, new): (&'a Value, Text<'a>),
+) -> Edit<'a> {
+    let (prefix, suffix) = old.common_ends(new);
+    let removed = prefix..old.scalars() - suffix;
+    let inserted = prefix..new.scalars() - suffix;
+    let splice = Edit::Text(Box::new(Part {
+        old: old_value,
+        new: new_value,
+        removed,
+        inserted: inserted.len(),
+        insert: Value::from(new.slice(inserted)),
+    }));
+    let replace = Edit::Replace {
+        old: old_value,
+        new: new_value,
+    };
+    if splice.written_bytes(0) < replace.written_bytes(0) {
+        splice
+    } else {
+        replace
     }
 }
 

@@ -116,7 +116,7 @@
 //! ```
 //! # use headwater_doc::{Extensions, Limits, Patch, Value, diff};
 //! # let limits = Limits::default();
-//! let mut room: Value = r#"{"hp": 10, "items": ["rope"], "tick": 1}"#.parse()?;
+//! let mut room: Value = r#"{"hp": 10, "items": ["rope"], "name": "cave", "tick": 1}"#.parse()?;
 //! let mut seen = room.clone();
 //! for patch in [
 //!     r#"[{"op": "replace", "path": "/hp", "value": 7}]"#,
@@ -197,7 +197,7 @@ pub use crate::{
     apply::{Applied, PatchError, Reason},
     array::{Array, Elements},
     de::{DeserializeError, DeserializeReason, from_value},
-    diff::diff,
+    diff::{diff, diff_within},
     limits::{LimitExceeded, Limits},
     number::{Number, NumberError},
     object::{Members, Object},

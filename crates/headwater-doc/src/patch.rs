@@ -131,16 +131,15 @@ impl Operation {
 
     /// Bytes of [`to_value`](Self::to_value) as compact text.
     pub(crate) fn written_bytes(&self) -> u64 {
-        // A name with its quotes, colon and comma takes four bytes more than its letters.
         let text = |text: &str| (text.len() + escape_bytes(text) + 2) as u64;
-        let path = 8 + text(self.path().as_str());
+        let path = text(self.path().as_str());
         let (op, members) = match self {
-            Self::Add { value, .. } => ("add", 9 + value.written_bytes()),
+            Self::Add { value, .. } => ("add", Self::value_bytes(value)),
             Self::Remove { .. } => ("remove", 0),
-            Self::Replace { value, .. } => ("replace", 9 + value.written_bytes()),
+            Self::Replace { value, .. } => ("replace", Self::value_bytes(value)),
             Self::Move { from, .. } => ("move", 8 + text(from.as_str())),
             Self::Copy { from, .. } => ("copy", 8 + text(from.as_str())),
-            Self::Test { value, .. } => ("test", 9 + value.written_bytes()),
+            Self::Test { value, .. } => ("test", Self::value_bytes(value)),
             Self::Increment { by, .. } => ("increment", 6 + by.written_bytes_max() as u64),
             Self::Splice {
                 index,
@@ -148,14 +147,30 @@ impl Operation {
                 insert,
                 ..
             } => {
-                let counts = Number::from(*index).written_bytes_max()
-                    + Number::from(*remove).written_bytes_max();
-                ("splice", 29 + counts as u64 + insert.written_bytes())
+                let insert = insert.written_bytes();
+                ("splice", Self::splice_bytes(*index, *remove, insert))
             }
         };
-        // Two braces and one comma too many.
-        let op = 8 + op.len() as u64;
-        members.saturating_add(op + path + 1)
+        Self::bytes(op, path, members)
+    }
+
+    /// Bytes of an operation as text, with a path of so many and these members beside.
+    pub(crate) const fn bytes(op: &str, path: u64, members: u64) -> u64 {
+        // A name with its quotes, colon and comma takes four bytes more than its letters. Two braces and
+        // one comma too many.
+        members.saturating_add(8 + op.len() as u64 + 8 + path + 1)
+    }
+
+    /// Bytes of the member `value`.
+    pub(crate) fn value_bytes(value: &Value) -> u64 {
+        9 + value.written_bytes()
+    }
+
+    /// Bytes of the members of a splice.
+    pub(crate) fn splice_bytes(index: usize, remove: usize, insert: u64) -> u64 {
+        let counts =
+            Number::from(index).written_bytes_max() + Number::from(remove).written_bytes_max();
+        29 + counts as u64 + insert
     }
 
     /// Bytes outside the operation itself.
@@ -300,9 +315,6 @@ impl Eq for Patch {}
 /// its own: an allocation less for each of the two, and 3 of the 130 ns that applying it takes.
 pub(crate) type Operations = SmallVec<[Operation; 1]>;
 
-/// Bytes of a patch of no operations, `[]`. Any operation takes more.
-const EMPTY_BYTES: u64 = 2;
-
 /// The operations beyond RFC 6902 that are allowed. They are this crate's own: whoever else reads such
 /// a patch has to know them, so none is on unless a caller asks for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -372,10 +384,26 @@ impl Patch {
         self.operations.iter().map(Operation::to_value).collect()
     }
 
+    /// Bytes of a patch of no operations, `[]`. Any operation takes more.
+    pub(crate) const EMPTY_BYTES: u64 = 2;
+
+    /// Bytes of the text of a patch before its first operation. Behind each there is a comma or a bracket.
+    pub(crate) const HEAD_BYTES: u64 = 1;
+
     // Inlined, so that the list is moved once only.
     #[inline]
     pub(crate) fn of(operations: Operations) -> Self {
-        let (bytes, below) = sums(&operations);
+        let bytes = written_bytes(&operations);
+        Self::of_bytes(operations, bytes)
+    }
+
+    /// The patch of operations that are known to be so many bytes of text, if there are any.
+    #[inline]
+    pub(crate) fn of_bytes(operations: Operations, bytes: u64) -> Self {
+        let bytes = bytes.max(Self::EMPTY_BYTES);
+        debug_assert_eq!(bytes, written_bytes(&operations), "the text has as many");
+        let below = operations.iter().map(Operation::heap_bytes);
+        let below = below.fold(0, u64::saturating_add);
         let own = if operations.spilled() {
             size_of_val(&*operations) as u64
         } else {
@@ -397,7 +425,7 @@ impl Patch {
     /// Whether it has no operations. O(1).
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.bytes == EMPTY_BYTES
+        self.bytes == Self::EMPTY_BYTES
     }
 
     /// Bytes of the patch as compact text, counted as [`Value::written_bytes`] counts. O(1).
@@ -496,16 +524,13 @@ impl Write for Short {
     }
 }
 
-/// Bytes of the operations as compact text, and what is below them on the heap.
-fn sums(operations: &[Operation]) -> (u64, u64) {
-    let (mut bytes, mut heap_bytes) = (1_u64, 0_u64);
-    for operation in operations {
-        bytes = bytes
-            .saturating_add(operation.written_bytes())
-            .saturating_add(1);
-        heap_bytes = heap_bytes.saturating_add(operation.heap_bytes());
-    }
-    (bytes.max(EMPTY_BYTES), heap_bytes)
+/// Bytes of the operations as compact text.
+fn written_bytes(operations: &[Operation]) -> u64 {
+    let bytes = operations.iter().map(Operation::written_bytes);
+    let bytes = bytes.fold(Patch::HEAD_BYTES, |sum, bytes| {
+        sum.saturating_add(bytes).saturating_add(1)
+    });
+    bytes.max(Patch::EMPTY_BYTES)
 }
 
 impl From<Vec<Operation>> for Patch {

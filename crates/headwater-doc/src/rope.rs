@@ -48,6 +48,13 @@ impl Rope {
         HEAD_BYTES + self.runs.root_bytes()
     }
 
+    /// Bytes of the root and the nodes that another does not share.
+    pub(crate) fn unshared_bytes(&self, other: &Self) -> u64 {
+        let mut bytes = self.own_bytes() as u64;
+        self.runs.unshared(&other.runs, &mut bytes);
+        bytes
+    }
+
     pub(crate) fn is_shared_at(&self, reach: Reach) -> bool {
         self.runs.is_shared_at(reach)
     }

@@ -53,6 +53,14 @@ impl Value {
         own as u64
     }
 
+    /// Bytes of the nodes of a string that another does not share.
+    pub(crate) fn unshared_text_bytes(&self, other: &Self) -> u64 {
+        match (&self.0, &other.0) {
+            (Repr::Rope(rope), Repr::Rope(other)) => rope.unshared_bytes(other),
+            _ => self.heap_bytes(),
+        }
+    }
+
     /// Whether somebody else holds a part of a large container's inside that a change would copy or give
     /// up.
     pub(crate) fn is_shared_inside(&self, reach: Reach) -> bool {

@@ -295,8 +295,8 @@ fn merge_prints_the_merged_document() {
 
 #[test]
 fn diff_prints_a_patch_that_leads_to_the_new_document() {
-    let old = r#"{"cards": ["one", "three"], "open": true}"#;
-    let new = r#"{"cards": ["one", "two", "three"]}"#;
+    let old = r#"{"cards": ["one", "three"], "open": true, "title": "numbers"}"#;
+    let new = r#"{"cards": ["one", "two", "three"], "title": "numbers"}"#;
     let folder = Folder::new("diff")
         .file("old.json", old)
         .file("new.json", new);
@@ -310,7 +310,7 @@ fn diff_prints_a_patch_that_leads_to_the_new_document() {
     );
     assert_eq!(
         folder.run_with(&["patch", "old.json", "-"], &diff.stdout),
-        Run::done("{\"cards\":[\"one\",\"two\",\"three\"]}\n")
+        Run::done("{\"cards\":[\"one\",\"two\",\"three\"],\"title\":\"numbers\"}\n")
     );
     assert_eq!(
         folder.run(&["diff", "new.json", "new.json"]),

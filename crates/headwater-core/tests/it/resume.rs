@@ -284,7 +284,7 @@ fn a_squash_of_more_than_three_quarters_of_the_document_is_the_document() {
 }
 
 /// Scenario: a squash of up to two bytes less than three quarters of a document whose size is no
-/// multiple of four. Failure: it was rounded away, and the document sent. Fix: nothing is divided.
+/// multiple of four. Failure: it was rounded away, and the document sent. Fix: three times the document is divided.
 #[test]
 fn a_squash_of_three_quarters_of_the_document_is_still_a_squash() {
     let mut seen = [0, 0];

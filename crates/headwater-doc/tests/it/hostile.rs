@@ -785,13 +785,15 @@ fn a_string_that_shrinks_into_a_value_is_held_there() {
 
 #[test]
 fn objects_are_equal_by_their_names_too() {
-    for (left, right) in [
-        (r#"{"a":1}"#, r#"{"b":1}"#),
-        (r#"{"":1}"#, r#"{"\u0000":1}"#),
-    ] {
-        assert_ne!(value(left), value(right));
-        assert!(!value(left).identical(&value(right)));
-        let patch = diff(&value(left), &value(right), Extensions::ALL);
+    for (left, right) in [("a", "b"), ("", "\\u0000")] {
+        let [left, right] = [left, right].map(|name| {
+            value(&format!(
+                r#"{{"{name}":1,"z":"what both have, and no short text"}}"#
+            ))
+        });
+        assert_ne!(left, right);
+        assert!(!left.identical(&right));
+        let patch = diff(&left, &right, Extensions::ALL);
         assert_eq!(patch.operations().len(), 2, "{patch}");
     }
     assert_eq!(value(r#"{"b":1,"a":2.0}"#), value(r#"{"a":2,"b":1e0}"#));
@@ -799,12 +801,16 @@ fn objects_are_equal_by_their_names_too() {
 
 #[test]
 fn a_diff_lists_its_changes_in_the_order_of_the_document() {
-    let old = value(
-        r#"{"a": {"x": 1, "y": [1, {"z": 1}, 3]}, "b": {"x": 1}, "c": [{"n": 1}, 2, {"n": 3}]}"#,
-    );
-    let new = value(
-        r#"{"a": {"x": 2, "y": [1, {"z": 2}, 3]}, "b": {"x": 2}, "c": [{"n": 2}, 2, {"n": 4}]}"#,
-    );
+    // Enough beside the changes that none of the containers is better replaced.
+    let document = |numbers: [u32; 5]| {
+        let [x, z, b, first, last] = numbers;
+        let same = "x".repeat(100);
+        value(&format!(
+            r#"{{"a": {{"x": {x}, "y": [1, {{"z": {z}}}, 3], "w": "{same}"}}, "b": {{"x": {b}}},
+            "c": [{{"n": {first}}}, 2, {{"n": {last}}}, "{same}"]}}"#
+        ))
+    };
+    let (old, new) = (document([1, 1, 1, 1, 3]), document([2, 2, 2, 2, 4]));
     let patch = diff(&old, &new, Extensions::NONE);
     let paths: Vec<_> = patch
         .operations()

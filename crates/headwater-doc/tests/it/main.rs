@@ -11,6 +11,8 @@ mod data;
 #[cfg(test)]
 mod deep;
 #[cfg(test)]
+mod differences;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod large;

@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use headwater_doc::{Applied, Extensions, Limits, Operation, Patch, Pointer, Value, diff};
+use headwater_doc::{
+    Applied, Extensions, Limits, Operation, Patch, Pointer, Value, diff, diff_within,
+};
 use proptest::{
     collection::{btree_map, vec},
     prelude::*,
     sample::{Index, select},
 };
 
-use crate::model::{Model, ModelNumber, escaped};
+use crate::{
+    differences::replacement_bytes,
+    model::{Model, ModelNumber, escaped},
+};
 
 /// Names that pointers must escape, that look like indices, and that sort by UTF-16 otherwise than by
 /// UTF-8.
@@ -325,6 +330,24 @@ fn applied(value: &mut Value, patch: &Patch) -> Applied {
         .unwrap_or_else(|error| panic!("{error}: {patch}"))
 }
 
+/// P10: a difference is no longer than the replacement of all, and is found if there is room for it.
+fn assert_bounded(from: &Value, to: &Value, extensions: Extensions, part: Index) {
+    let patch = diff(from, to, extensions);
+    let bytes = patch.written_bytes();
+    let bytes_max = replacement_bytes(to);
+    assert!(bytes <= bytes_max, "{bytes} of {bytes_max}: {patch}");
+    assert!(patch.to_string().len() as u64 <= bytes, "{patch}");
+    let room = part.index(2 * usize::try_from(bytes).expect("it is short")) as u64;
+    for bytes_max in [bytes, bytes - 1, room] {
+        let within = diff_within(from, to, extensions, bytes_max);
+        assert_eq!(
+            within.as_ref(),
+            (bytes <= bytes_max).then_some(&patch),
+            "{from}\n{to}"
+        );
+    }
+}
+
 /// What is found between two values is what applying their difference to the first yields.
 fn assert_between(from: &Value, to: &Value, extensions: Extensions) {
     let (patch, between) = Patch::between(from, to, extensions);
@@ -469,7 +492,7 @@ proptest! {
 
     #[test]
     fn a_diff_turns_any_value_into_any_other(
-        old in document(), new in document(), splice: bool,
+        old in document(), new in document(), splice: bool, room: Index,
     ) {
         let extensions = Extensions { splice, increment: false };
         let (old, new) = (old.value(), new.value());
@@ -479,11 +502,12 @@ proptest! {
         applied(&mut patched, &patch);
         prop_assert!(patched.identical(&new), "{old}\n{new}\n{patch}\n{patched}");
         assert_between(&old, &new, extensions);
+        assert_bounded(&old, &new, extensions, room);
     }
 
     #[test]
     fn a_diff_turns_a_value_into_what_became_of_it_and_back(
-        (document, batches) in history(), splice: bool,
+        (document, batches) in history(), splice: bool, room: Index,
     ) {
         let extensions = Extensions { splice, increment: false };
         let old = document.value();
@@ -502,6 +526,7 @@ proptest! {
                 prop_assert!(patched.identical(to), "{from}\n{to}\n{patch}\n{patched}");
                 prop_assert_eq!(patch.is_empty(), from.identical(to));
                 assert_between(from, to, extensions);
+                assert_bounded(from, to, extensions, room);
             }
         }
     }

@@ -291,7 +291,11 @@ impl Document {
             }
             Ok(commit)
         }));
-        let commit = decided.unwrap_or(Err(Rejection::Panicked.into()))?;
+        let commit = decided.unwrap_or_else(|payload| {
+            // The rule's own, and dropping it could panic again.
+            mem::forget(payload);
+            Err(Rejection::Panicked.into())
+        })?;
         self.note(commit, rules.history, rules.freed);
         Ok(self.version)
     }

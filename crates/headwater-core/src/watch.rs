@@ -36,13 +36,23 @@ pub struct Watch {
     /// 0 while it is open, else the reason why not.
     closed: AtomicU8,
     subscribers: AtomicUsize,
-    /// Whether `sleepers` may contain any: spares each commit the lock.
+    /// Whether some may sleep that a change wakes: spares each commit the lock.
     sleeping: AtomicBool,
-    sleepers: Mutex<BTreeMap<Pointer, BTreeMap<u64, Waker>>>,
+    sleepers: Mutex<Sleepers>,
     /// The next subscriber's number.
     numbers: AtomicU64,
     /// What subscribers are sent.
     pub frames: FrameCache,
+}
+
+/// Who is woken by the end of the document, and by what else. A waker is the host's code also when it is
+/// cloned or dropped: neither may happen under the lock.
+#[derive(Debug, Default)]
+struct Sleepers {
+    /// By a change at a path or around it.
+    changes: BTreeMap<Pointer, BTreeMap<u64, Waker>>,
+    /// By nothing else.
+    end: BTreeMap<u64, Waker>,
 }
 
 /// Why a document is no longer there.
@@ -161,11 +171,9 @@ impl Watch {
         self.withdraw();
         self.frames.close();
         self.closed.store(code, Ordering::Release);
-        let sleepers = mem::take(&mut *self.sleepers.lock());
-        sleepers
-            .into_values()
-            .flat_map(BTreeMap::into_values)
-            .collect()
+        let Sleepers { changes, end } = mem::take(&mut *self.sleepers.lock());
+        let changes = changes.into_values().flat_map(BTreeMap::into_values);
+        changes.chain(end.into_values()).collect()
     }
 
     /// Counts a subscriber in, and gives it its number.
@@ -175,19 +183,19 @@ impl Watch {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Counts a subscriber out and forgets its waker.
+    /// Counts a subscriber out and drops its wakers: call it under no lock.
     pub fn leave(&self, number: u64, path: &Pointer) {
         self.subscribers.fetch_sub(1, Ordering::Relaxed);
-        // Relaxed: only the subscriber itself has put its waker there.
-        if self.sleeping.load(Ordering::Relaxed) {
-            let mut sleepers = self.sleepers.lock();
-            if let Some(at_path) = sleepers.get_mut(path) {
-                at_path.remove(&number);
-                if at_path.is_empty() {
-                    sleepers.remove(path);
-                }
+        let mut sleepers = self.sleepers.lock();
+        let mut old = [sleepers.end.remove(&number), None];
+        if let Some(at_path) = sleepers.changes.get_mut(path) {
+            old[1] = at_path.remove(&number);
+            if at_path.is_empty() {
+                sleepers.changes.remove(path);
             }
         }
+        drop(sleepers);
+        drop(old);
     }
 
     /// How many subscribers there are.
@@ -196,17 +204,25 @@ impl Watch {
         self.subscribers.load(Ordering::Relaxed)
     }
 
-    /// Notes whom the next change at `path` or around it wakes; one waker a subscriber.
+    /// Notes whom the next change at `path` or around it wakes, or the end; one waker a subscriber. Yields
+    /// those that it replaces, to be dropped under no lock.
     ///
     /// Call it under the lock of the shard, shared, and look for news under the same lock, so that no
     /// commit comes between.
-    pub fn sleep(&self, number: u64, path: &Pointer, waker: &Waker) {
+    #[must_use]
+    pub fn sleep(&self, number: u64, path: &Pointer, waker: Waker) -> [Option<Waker>; 2] {
         let mut sleepers = self.sleepers.lock();
         // Relaxed: the lock of the shard orders it before the next commit's look.
         self.sleeping.store(true, Ordering::Relaxed);
-        let slot = sleepers.entry(path.clone()).or_default().entry(number);
-        slot.and_modify(|old| old.clone_from(waker))
-            .or_insert_with(|| waker.clone());
+        let at_path = sleepers.changes.entry(path.clone()).or_default();
+        [at_path.insert(number, waker), sleepers.end.remove(&number)]
+    }
+
+    /// Notes whom only the end wakes; yields the waker that it replaces, to be dropped under no lock. Look
+    /// whether it is [`closed`](Self::closed) after this.
+    #[must_use]
+    pub fn sleep_to_the_end(&self, number: u64, waker: Waker) -> Option<Waker> {
+        self.sleepers.lock().end.insert(number, waker)
     }
 
     /// Takes out those whom a change at these paths wakes.
@@ -218,7 +234,7 @@ impl Watch {
         if !self.sleeping.load(Ordering::Relaxed) {
             return;
         }
-        let mut sleepers = self.sleepers.lock();
+        let sleepers = &mut self.sleepers.lock().changes;
         // Those who follow all of it have a new version also if it touches nothing.
         let of_all = sleepers.remove(&Pointer::root()).unwrap_or_default();
         woken.extend(of_all.into_values());

@@ -15,7 +15,7 @@ use crate::{
     value::{Value, View},
 };
 
-/// What applying a patch yields.
+/// What applying a patch (RFC 6902) yields.
 #[derive(Clone, Debug)]
 pub struct Applied {
     /// The patch that undoes it. Values that were replaced or removed are moved here, not copied.
@@ -25,6 +25,10 @@ pub struct Applied {
     /// Bytes of the nodes that were copied because somebody else held them, as
     /// [`heap_bytes`](Value::heap_bytes) counts: what a held snapshot or an older patch keeps in memory
     /// from now on beside the document. 0 where nothing was shared.
+    ///
+    /// Who holds a node is not known, only that somebody does. So what the document itself still has
+    /// elsewhere counts too: a part that is there twice by `copy`, and the names of records of one shape.
+    /// Values that were removed do not count: the inverse has them.
     pub copied_bytes: u64,
 }
 
@@ -44,7 +48,7 @@ impl Applied {
     }
 }
 
-/// Why a patch does not apply. The document is as it was before.
+/// Why a patch does not apply (RFC 6902 section 5). The document is as it was before.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("operation {operation} at {path:?}: {reason}")]
 pub struct PatchError {
@@ -56,7 +60,7 @@ pub struct PatchError {
     pub reason: Reason,
 }
 
-/// Why an operation does not apply.
+/// Why an operation does not apply (RFC 6902 section 4, RFC 6901 section 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
@@ -124,7 +128,8 @@ impl Patch {
     /// After a failure the document is not only equal to what it was but shares what it shared: it and
     /// every value in it that somebody else holds are the [`same`](Value::same) as before, and so are the
     /// parts of large arrays, objects and strings that an older version shares. Where somebody else held
-    /// the document itself, that costs O(1).
+    /// the document itself, that costs O(1). Of a large container, what nobody shares may be divided otherwise
+    /// than before, so that [`heap_bytes`](Value::heap_bytes) differs a little.
     ///
     /// Writes in place what no other value shares, and copies the path to the change elsewhere. The
     /// limits hold after every operation. O(depth · log(size)) an operation, but for `test`, which
@@ -314,9 +319,13 @@ impl Applier<'_> {
             }
             View::Object(object) => {
                 let (position, _) = object.find(&last).map_err(|_| Reason::NotFound)?;
-                let removed = self.edit(Reach::Around(position), |parent, copied| {
+                let (removed, name) = self.edit(Reach::Around(position), |parent, copied| {
                     parent.remove_member(position, copied)
                 });
+                if let Some(name) = name.filter(|_| self.trail.keeps()) {
+                    let changes = self.undo.len();
+                    self.trail.keep(Before::Name(name), &self.steps, changes);
+                }
                 (removed, None)
             }
             _ => return Err(Reason::ThroughScalar),
@@ -487,15 +496,17 @@ impl Applier<'_> {
             (None, None)
         };
         let before = target.measure();
+        let was_flat = own.is_some() && target.is_flat();
         let result = change(target, self.trail.copied_mut());
         let after = target.measure();
+        let grew = was_flat && !target.is_flat();
         self.trail.moved(&self.steps, reach.is_some());
         if before != after {
             // None of the sums around the change is larger than the document's.
             let loses =
                 before.height != after.height || self.document.measure().may_saturate(after);
-            if keeps && (loses || names.is_some()) {
-                self.keep_headers(changes, loses, own, names);
+            if keeps && (loses || names.is_some() || grew) {
+                self.keep_headers(changes, loses, own, names, grew);
             }
             let around = self.steps.len();
             let mut container = &mut *self.document;
@@ -522,6 +533,7 @@ impl Applier<'_> {
         loses: bool,
         own: Option<Totals>,
         names: Option<Names>,
+        grew: bool,
     ) {
         let mut around = Vec::new();
         if loses {
@@ -532,17 +544,30 @@ impl Applier<'_> {
                 container = child(container, step, &mut 0);
             }
         }
-        let headers = Before::Headers(Box::new(Headers { around, own, names }));
+        let headers = Before::Headers(Box::new(Headers {
+            around,
+            own,
+            names,
+            grew,
+        }));
         self.trail.keep(headers, &self.steps, changes);
     }
 
     /// Puts headers back; the containers hold again what they held with them.
     fn restore(&mut self, headers: Headers) {
-        let Headers { around, own, names } = headers;
+        let Headers {
+            around,
+            own,
+            names,
+            grew,
+        } = headers;
         if let Some(totals) = own {
             self.edit(Reach::Whole, |container, _| {
                 if let Some(names) = names {
                     container.restore_names(names, totals.counts_names());
+                }
+                if grew {
+                    container.flatten();
                 }
                 container.restore_totals(totals);
             });
@@ -649,6 +674,9 @@ impl Applier<'_> {
             match before {
                 Before::Value(value) | Before::Inside(value) => drop(self.put(value)),
                 Before::Headers(headers) => self.restore(*headers),
+                Before::Name(name) => self.edit(Reach::Whole, |object, copied| {
+                    object.restore_name(name, copied);
+                }),
             }
         }
     }

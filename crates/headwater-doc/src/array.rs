@@ -154,7 +154,7 @@ impl<'a> IntoIterator for &Array<'a> {
     }
 }
 
-/// The elements of an array in order. Each takes O(1), but from the back O(log n).
+/// The elements of an array in order (RFC 8259 section 5). Each takes O(1), but from the back O(log n).
 #[derive(Clone)]
 pub struct Elements<'a> {
     leaf: slice::Iter<'a, Value>,
@@ -311,8 +311,9 @@ impl Value {
         Self(Repr::ArrayTree(Arc::new(ArrayTree { items, totals })))
     }
 
-    fn array_from_items(items: Chunked<Items>, totals: Totals) -> Self {
+    fn array_from_items(items: Chunked<Items>, totals: Totals, copied: &mut u64) -> Self {
         if items.len() <= FLAT_MAX {
+            items.count_shared(copied);
             let mut values = Vec::with_capacity(items.len());
             for chunk in items.chunks() {
                 values.extend_from_slice(&chunk.0);
@@ -371,7 +372,8 @@ impl Value {
                 // Half of what makes a tree, so that an array at the border does not change its form
                 // at each change.
                 if tree.items.len() <= FLAT_MAX / 2 {
-                    *self = Self::array_from_items(mem::take(&mut tree.items), tree.totals);
+                    let items = mem::take(&mut tree.items);
+                    *self = Self::array_from_items(items, tree.totals, copied);
                 }
                 removed
             }
@@ -401,22 +403,25 @@ impl Value {
         let mut removed = items.split_off(range.start, copied);
         let right = removed.split_off(range.len(), copied);
         totals.join(insert.totals());
-        // What is inserted stays with the patch, so that the seam is copied: not counted, for it was
-        // not the document's.
+        // It stays with the patch, which keeps what is copied of it: no version of the document does.
         let insert = match insert.0 {
             Form::Flat(node) => Chunked::from_chunk(Items(node.values().to_vec())),
             Form::Tree(tree) => tree.items.clone(),
         };
-        items.append(insert, &mut 0);
-        items.append(right, &mut 0);
+        items.append_two(insert, right, copied);
         let removed_totals = removed.sum();
         totals.part(removed_totals);
-        *self = Self::array_from_items(items, totals);
-        Self::array_from_items(removed, removed_totals)
+        *self = Self::array_from_items(items, totals, copied);
+        Self::array_from_items(removed, removed_totals, copied)
     }
 }
 
 impl ArrayTree {
+    /// Takes out all elements as an array that is flat if they are few.
+    pub(crate) fn take_flat(&mut self) -> Value {
+        Value::array_from_items(mem::take(&mut self.items), self.totals, &mut 0)
+    }
+
     /// The place of a child, to be changed in place; the caller brings the totals up to date.
     pub(crate) fn child_mut(&mut self, index: usize, copied: &mut u64) -> Option<&mut Value> {
         let (items, at) = self.items.chunk_at_mut(index, copied)?;

@@ -30,8 +30,13 @@ pub(crate) trait Chunk: Clone + Default {
     /// least one each.
     fn size(&self) -> usize;
 
-    /// Bytes that its lists take, by their lengths.
+    /// Bytes that its lists take, by their lengths, and what they lead to that counts with them.
     fn heap(&self) -> usize;
+
+    /// Those of them that a copy takes.
+    fn copy_bytes(&self) -> usize {
+        self.heap()
+    }
 
     /// What an ordered sequence is searched by: of each chunk, the key of its first element. `()` for a
     /// sequence that is found by index alone.
@@ -323,7 +328,8 @@ impl<C: Chunk> Chunked<C> {
         right
     }
 
-    /// Adds the elements of `right` behind its own, sharing all nodes but those at the seam.
+    /// Adds the elements of `right` behind its own, sharing all nodes but those at the seam, which are
+    /// copied in the higher of the two.
     pub(crate) fn append(&mut self, mut right: Self, copied: &mut u64) {
         if right.is_empty() {
             return;
@@ -343,6 +349,27 @@ impl<C: Chunk> Chunked<C> {
         let spilled = self.root.attach(levels, right.root, side, copied);
         self.raise(spilled);
         self.heap = self.root.heap();
+    }
+
+    /// Adds the elements of `insert` and behind them those of `right`. Copies of nodes that came with
+    /// `insert` are not counted.
+    pub(crate) fn append_two(&mut self, insert: Self, right: Self, copied: &mut u64) {
+        if insert.is_empty() {
+            self.append(right, copied);
+            return;
+        }
+        let mut of_insert = 0;
+        let higher = insert.root.height() > self.root.height();
+        self.append(insert, if higher { &mut of_insert } else { &mut *copied });
+        // What is still shared on this side of the second seam came with `insert`.
+        let higher = right.root.height() > self.root.height();
+        self.append(right, if higher { copied } else { &mut of_insert });
+    }
+
+    /// Counts the nodes that somebody else holds as copied: for who copies the elements of a small
+    /// sequence and gives it up.
+    pub(crate) fn count_shared(&self, copied: &mut u64) {
+        *copied += self.root.shared_bytes(false) as u64;
     }
 
     pub(crate) fn chunks(&self) -> impl DoubleEndedIterator<Item = &C> {

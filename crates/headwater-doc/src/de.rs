@@ -73,7 +73,7 @@ pub fn from_value<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, Dese
     })
 }
 
-/// Why a document is no value of a type, and where.
+/// Why a document is no value of a type in [serde's data model](https://serde.rs/data-model.html), and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct DeserializeError {
     /// Where in the document.
@@ -88,7 +88,8 @@ impl fmt::Display for DeserializeError {
     }
 }
 
-/// What is wrong with a document that is to be a value of a type.
+/// What is wrong with a document that is to be a value of a type, as serde's
+/// [`de::Error`](serde::de::Error) tells such things apart.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeserializeReason {

@@ -108,7 +108,7 @@ impl Default for Limits {
     }
 }
 
-/// A limit of a document that a text or the result of a patch would break.
+/// A limit of a document that a text or the result of a patch would break (RFC 8259 section 9 allows them).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitExceeded {

@@ -73,6 +73,14 @@ impl Name {
         }
     }
 
+    /// Whether nobody else holds or counts its text, so that an equal name is as good.
+    pub(crate) fn is_own(&self) -> bool {
+        match &self.0 {
+            Repr::Short(_) => true,
+            Repr::Long { text, lent } => !lent && text.is_unique(),
+        }
+    }
+
     fn is_heavy(&self) -> bool {
         self.as_bytes().len() > LIGHT_BYTES_MAX
     }
@@ -167,10 +175,14 @@ impl NameList {
         if !brought {
             return self.heavy_words;
         }
-        let own = size_of::<usize>() + size_of::<Self>() + size_of_val(&*self.names);
-        words(own as u64)
+        words(self.own_bytes() as u64)
             .saturating_add(self.light_words)
             .saturating_add(self.heavy_words)
+    }
+
+    /// Bytes of a copy: a reference count and the list itself. It shares the texts of long names.
+    pub(crate) fn own_bytes(&self) -> usize {
+        size_of::<usize>() + size_of::<Self>() + size_of_val(&*self.names)
     }
 
     pub(crate) const fn written_bytes(&self) -> u32 {

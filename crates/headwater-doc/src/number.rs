@@ -379,6 +379,7 @@ impl fmt::Debug for Number {
 }
 
 impl From<u64> for Number {
+    /// Keeps the integer exactly. O(1).
     #[inline]
     fn from(integer: u64) -> Self {
         Self(Repr::Unsigned(integer))
@@ -386,6 +387,7 @@ impl From<u64> for Number {
 }
 
 impl From<i64> for Number {
+    /// Keeps the integer exactly. O(1).
     #[inline]
     fn from(integer: i64) -> Self {
         // Invariant of `Negative`: what is not below zero converts to `u64`.
@@ -396,6 +398,7 @@ impl From<i64> for Number {
 macro_rules! from_integers {
     ($($integer:ty => $widen:expr),* $(,)?) => {$(
         impl From<$integer> for Number {
+            /// Keeps the integer exactly. O(1).
             fn from(integer: $integer) -> Self {
                 Self::from($widen(integer))
             }

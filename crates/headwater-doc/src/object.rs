@@ -221,7 +221,8 @@ impl<'a> IntoIterator for &Object<'a> {
     }
 }
 
-/// The members of an object, sorted by the bytes of their names. Each takes O(1), but from the back O(log n).
+/// The members of an object (RFC 8259 section 4), sorted by the bytes of their names. Each takes O(1), but
+/// from the back O(log n).
 #[derive(Clone)]
 pub struct Members<'a> {
     names: slice::Iter<'a, Name>,
@@ -330,8 +331,12 @@ impl ObjectTree {
         bytes: &mut u64,
         mut each: impl FnMut(&'v [Value]),
     ) {
-        self.members
-            .exclusive_chunks(bytes, &mut |leaf| each(&leaf.values));
+        let mut texts = 0;
+        self.members.exclusive_chunks(bytes, &mut |leaf| {
+            texts += exclusive_texts(&leaf.names);
+            each(&leaf.values);
+        });
+        *bytes += texts;
     }
 
     pub(crate) fn child_mut(&mut self, position: usize, copied: &mut u64) -> Option<&mut Value> {
@@ -365,6 +370,12 @@ impl ObjectTree {
             values.extend_from_slice(&leaf.values);
         }
         (names, values)
+    }
+
+    /// Takes out all members as an object that is flat if they are few.
+    pub(crate) fn take_flat(&mut self) -> Value {
+        let (names, mut values) = self.take_members();
+        Value::object_from_tail(Arc::new(NameList::new(names)), true, &mut values)
     }
 
     pub(crate) const fn totals(&self) -> Totals {
@@ -437,13 +448,14 @@ impl Value {
                 totals.add(value.measure(), name.written_bytes());
                 totals.remove_list(node.header());
                 node.insert(position, value);
-                let names = names_mut(node, counted);
+                let names = names_mut(node, counted, copied);
                 names.insert(position, name);
                 totals.add_list(names, true);
                 node.set_totals(totals);
             }
             Repr::Object(node) => {
                 let counted = node.totals().counts_names();
+                count_names(node, copied);
                 let mut names = node.header().copied(counted).into_names();
                 let mut values = node.values().to_vec();
                 names.insert(position, name);
@@ -464,18 +476,23 @@ impl Value {
         }
     }
 
-    pub(crate) fn remove_member(&mut self, position: usize, copied: &mut u64) -> Self {
+    /// Removes a member and returns its value, and its name if another would not be as good.
+    pub(crate) fn remove_member(
+        &mut self,
+        position: usize,
+        copied: &mut u64,
+    ) -> (Self, Option<Name>) {
         match &mut self.0 {
             Repr::Object(node) => {
                 let (mut totals, counted) = (node.totals(), node.totals().counts_names());
                 let removed = node.remove(position);
                 totals.remove_list(node.header());
-                let names = names_mut(node, counted);
+                let names = names_mut(node, counted, copied);
                 let name = names.remove(position);
                 totals.add_list(names, true);
                 totals.remove(removed.measure(), name.written_bytes());
                 node.set_totals(totals);
-                removed
+                (removed, give_up(name, copied))
             }
             Repr::ObjectTree(tree) => {
                 let tree = Arc::make_mut(tree);
@@ -489,13 +506,12 @@ impl Value {
                 // Half of what makes a tree, so that an object at the border does not change its form
                 // at each change.
                 if tree.members.len() <= FLAT_MAX / 2 {
-                    let (names, mut values) = tree.take_members();
-                    *self =
-                        Self::object_from_tail(Arc::new(NameList::new(names)), true, &mut values);
+                    tree.members.count_shared(copied);
+                    *self = tree.take_flat();
                 }
-                removed
+                (removed, give_up(name, copied))
             }
-            _ => Self::NULL,
+            _ => (Self::NULL, None),
         }
     }
 
@@ -509,6 +525,36 @@ impl Value {
                 (!own).then(|| names.clone())
             }
             _ => None,
+        }
+    }
+
+    /// Gives an object its own name again in place of an equal one.
+    pub(crate) fn restore_name(&mut self, name: Name, copied: &mut u64) {
+        let found = self
+            .as_object()
+            .and_then(|object| object.find(name.as_str()).ok());
+        let Some((position, _)) = found else {
+            return;
+        };
+        match &mut self.0 {
+            Repr::Object(node) => {
+                let (mut totals, counted) = (node.totals(), node.totals().counts_names());
+                totals.remove_list(node.header());
+                let names = names_mut(node, counted, copied);
+                names.remove(position);
+                names.insert(position, name);
+                totals.add_list(names, true);
+                node.set_totals(totals);
+            }
+            Repr::ObjectTree(tree) => {
+                let members = &mut Arc::make_mut(tree).members;
+                members.edit(position, copied, |leaf, at, ()| {
+                    if let Some(place) = leaf.names.get_mut(at) {
+                        *place = name;
+                    }
+                });
+            }
+            _ => {}
         }
     }
 
@@ -533,12 +579,37 @@ impl Value {
 
 /// The list of names of an object that is the only one of its node, to be changed; `counted` says whether
 /// the list counts with it.
-fn names_mut(node: &mut Node<Names>, counted: bool) -> &mut NameList {
+fn names_mut<'n>(node: &'n mut Node<Names>, counted: bool, copied: &mut u64) -> &'n mut NameList {
+    count_names(node, copied);
     let names = node.header_mut();
     if !names.is_unique() {
         *names = Arc::new(names.copied(counted));
     }
     Arc::make_mut(names)
+}
+
+/// Counts the list of names as copied that an object gives up, if somebody else holds it. One that does
+/// not count with the object does with another, which keeps it.
+fn count_names(node: &Node<Names>, copied: &mut u64) {
+    if node.totals().counts_names() && !node.header().is_unique() {
+        *copied += node.header().own_bytes() as u64;
+    }
+}
+
+/// Counts the text of a name as copied that an object gives up and somebody else holds; the name, if it is
+/// not the object's own.
+fn give_up(name: Name, copied: &mut u64) -> Option<Name> {
+    if name.is_own() {
+        return None;
+    }
+    *copied += name.heap_bytes() as u64;
+    Some(name)
+}
+
+/// What the texts of names take that nobody else holds.
+pub(crate) fn exclusive_texts(names: &[Name]) -> u64 {
+    let own = names.iter().filter(|name| name.is_own());
+    own.map(|name| name.heap_bytes() as u64).sum()
 }
 
 /// A leaf of the tree.
@@ -576,7 +647,12 @@ impl Chunk for Leaf {
 
     fn heap(&self) -> usize {
         let long: usize = self.names.iter().map(Name::heap_bytes).sum();
-        size_of_val(&*self.names) + size_of_val(&*self.values) + long
+        self.copy_bytes() + long
+    }
+
+    /// Copies share the texts of long names.
+    fn copy_bytes(&self) -> usize {
+        size_of_val(&*self.names) + size_of_val(&*self.values)
     }
 
     fn first_key(&self) -> Name {

@@ -10,7 +10,7 @@ use crate::{
     value::{Repr, Value},
 };
 
-/// Why a text is no document that can be held, and where. The fault is the text's.
+/// Why a text is no document that can be held (RFC 8259), and where. The fault is the text's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} at byte {offset}")]
 pub struct ParseError {
@@ -20,7 +20,7 @@ pub struct ParseError {
     pub reason: ParseReason,
 }
 
-/// What is wrong with a text.
+/// What is wrong with a text (RFC 8259).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseReason {

@@ -9,7 +9,7 @@ use crate::{
     value::{Value, View},
 };
 
-/// Why a text or value is no patch. The fault is the sender's.
+/// Why a text or value is no patch (RFC 6902 section 3). The fault is the sender's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidPatch {

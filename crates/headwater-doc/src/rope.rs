@@ -97,6 +97,15 @@ impl Rope {
         Removed::Rope(removed)
     }
 
+    /// The text, if it is no longer long; it is copied from runs that others may hold.
+    pub(crate) fn to_flat(&self, copied: &mut u64) -> Option<String> {
+        let short = self.bytes() <= FLAT_BYTES_MAX;
+        short.then(|| {
+            self.runs.count_shared(copied);
+            self.slice(0..self.scalars())
+        })
+    }
+
     /// Whether a splice, of so many bytes to be inserted, is an edit of the run at the start of its range.
     pub(crate) fn splices_one_run(&self, range: &Range<usize>, inserted: usize) -> bool {
         let lies_in_one = || {

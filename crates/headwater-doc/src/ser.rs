@@ -93,7 +93,7 @@ fn make<T: Serialize + ?Sized>(old: Option<&Value>, value: &T) -> Result<Value, 
     }
 }
 
-/// Why a value is no document, and where.
+/// Why a value of [serde's data model](https://serde.rs/data-model.html) is no document, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct SerializeError {
     /// Where in the document it would have stood.
@@ -108,7 +108,7 @@ impl fmt::Display for SerializeError {
     }
 }
 
-/// What is wrong with a value that is to be a document.
+/// What is wrong with a value that is to be a document (RFC 8259).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SerializeReason {

@@ -7,7 +7,7 @@ use triomphe::Arc;
 use crate::{
     array::ArrayTree,
     chunked::Reach,
-    object::ObjectTree,
+    object::{ObjectTree, exclusive_texts},
     rope::Rope,
     value::{Repr, Value},
 };
@@ -82,7 +82,22 @@ impl Value {
         }
     }
 
-    /// Bytes of all that nothing leads to but this value, without its own node.
+    /// Whether it is a small container, which is held in one piece.
+    pub(crate) const fn is_flat(&self) -> bool {
+        matches!(self.0, Repr::Array(_) | Repr::Object(_))
+    }
+
+    /// Makes a container flat that is small enough.
+    pub(crate) fn flatten(&mut self) {
+        match &mut self.0 {
+            Repr::ArrayTree(tree) => *self = Arc::make_mut(tree).take_flat(),
+            Repr::ObjectTree(tree) => *self = Arc::make_mut(tree).take_flat(),
+            _ => {}
+        }
+    }
+
+    /// Bytes of all that nothing leads to but this value, without its own node: as copying counts them,
+    /// since all of it was copied, or what it stood in would lead to it too.
     pub(crate) fn exclusive_bytes(&self) -> u64 {
         let (mut bytes, mut open) = (0, Vec::new());
         self.open_exclusive(&mut bytes, &mut open);
@@ -106,7 +121,13 @@ impl Value {
             Repr::Rope(rope) => rope.exclusive_runs(bytes),
             Repr::Array(node) => list(node.values()),
             Repr::ArrayTree(tree) => tree.exclusive_values(bytes, list),
-            Repr::Object(node) => list(node.values()),
+            Repr::Object(node) => {
+                let names = node.header();
+                if node.totals().counts_names() && names.is_unique() {
+                    *bytes += names.own_bytes() as u64 + exclusive_texts(names);
+                }
+                list(node.values());
+            }
             Repr::ObjectTree(tree) => tree.exclusive_values(bytes, list),
             _ => {}
         }

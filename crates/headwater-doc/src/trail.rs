@@ -2,13 +2,18 @@ use std::{collections::BTreeSet, mem};
 
 use smallvec::SmallVec;
 
-use crate::{chunked::Reach, object::Names, totals::Totals, value::Value};
+use crate::{chunked::Reach, name::Name, object::Names, totals::Totals, value::Value};
 
 /// What the inverses of a batch's changes do not bring back, so that a batch that fails can put it back:
 /// the nodes that it copies because somebody else holds them, with how many bytes they are, and what the
 /// headers of containers lose.
 ///
 /// While nothing is shared this costs a load for each node on the way to a change.
+///
+/// Where large containers were kept for their inside is known by their places, and forgotten as soon as these
+/// may have shifted: bringing them up to date would cost every insertion as many steps as there are places. So
+/// a batch that changes a large container and the array that it stands in by turns keeps it each time, and
+/// copies the way to the next change again: one or two kilobytes for each turn, freed when the batch ends.
 pub(crate) struct Trail {
     /// The document as it was, if somebody else held it: then no node of it is written, and putting it
     /// back undoes all.
@@ -45,16 +50,21 @@ pub(crate) enum Before {
     /// A copy of a large container, whose inside somebody else holds in part, before it was changed.
     Inside(Value),
     Headers(Box<Headers>),
+    /// The name of a member that is removed, whose text somebody else holds; where the object stands.
+    Name(Name),
 }
 
 /// What changing a container, and changing it back, can leave otherwise in headers: heights do not sink,
-/// sums stay where they passed the maximum, and a list of names that was shared has been copied.
+/// sums stay where they passed the maximum, a list of names that was shared has been copied, and a container
+/// that became large stays so.
 pub(crate) struct Headers {
     /// The totals of the containers around it, the outermost first; none where they lost nothing.
     pub(crate) around: Vec<Totals>,
     /// Its own; none where only a value in its place was changed.
     pub(crate) own: Option<Totals>,
     pub(crate) names: Option<Names>,
+    /// Whether it was flat and has become a tree.
+    pub(crate) grew: bool,
 }
 
 /// A path as positions in its containers.
@@ -214,7 +224,11 @@ impl Trail {
         let insides: Vec<_> = insides.collect();
         let mut copied = self.copied_bytes;
         for value in insides {
-            copied = copied.saturating_sub(value.exclusive_bytes());
+            // Invariant: a node that only this leads to was counted when it was copied, for all that
+            // changes count what they copy.
+            let freed = value.exclusive_bytes();
+            debug_assert!(freed <= copied, "{freed} bytes of {copied} copied");
+            copied = copied.saturating_sub(freed);
         }
         copied
     }

@@ -67,7 +67,7 @@ pub(crate) enum Repr {
 
 const _: () = assert!(size_of::<Value>() == 16);
 
-/// A value to look into, by kind. Copying it costs nothing.
+/// A value to look into, by kind (RFC 8259 section 3). Copying it costs nothing.
 #[derive(Clone, Copy, Debug)]
 pub enum View<'a> {
     /// `null`
@@ -282,11 +282,19 @@ impl Value {
     pub(crate) fn exact_height(&self, walk: &mut usize) -> Option<u32> {
         let mut highest = 0;
         let mut open = vec![(self, 0)];
+        *walk = walk.checked_sub(1)?;
         while let Some((value, around)) = open.pop() {
-            *walk = walk.checked_sub(1)?;
+            // Taken off before they are listed: a list of millions would be memory that a refused batch
+            // does not justify.
             match value.view() {
-                View::Array(array) => open.extend(array.iter().map(|item| (item, around + 1))),
-                View::Object(object) => open.extend(object.values().map(|item| (item, around + 1))),
+                View::Array(array) => {
+                    *walk = walk.checked_sub(array.len())?;
+                    open.extend(array.iter().map(|item| (item, around + 1)));
+                }
+                View::Object(object) => {
+                    *walk = walk.checked_sub(object.len())?;
+                    open.extend(object.values().map(|item| (item, around + 1)));
+                }
                 _ => continue,
             }
             highest = highest.max(around + 1);
@@ -433,10 +441,12 @@ impl Value {
             let rope = Arc::make_mut(rope);
             let removed = match rope.splice(range, insert, copied) {
                 Removed::Text(text) => Self::from(text),
-                Removed::Rope(rope) => Self::from(rope),
+                Removed::Rope(rope) => rope
+                    .to_flat(copied)
+                    .map_or_else(|| Self(Repr::Rope(Arc::new(rope))), Self::from),
             };
-            if rope.bytes() <= FLAT_BYTES_MAX {
-                *self = Self::from(rope.slice(0..rope.scalars()));
+            if let Some(text) = rope.to_flat(copied) {
+                *self = Self::from(text);
             }
             return removed;
         }
@@ -574,12 +584,14 @@ fn restore_node<H: Clone>(node: &mut Node<H>, before: Totals) {
 }
 
 impl From<bool> for Value {
+    /// Makes `true` or `false`. O(1).
     fn from(value: bool) -> Self {
         Self(Repr::Bool(value))
     }
 }
 
 impl From<Number> for Value {
+    /// Makes a number. O(1).
     #[inline]
     fn from(number: Number) -> Self {
         Self(Repr::Number(number))
@@ -589,6 +601,7 @@ impl From<Number> for Value {
 macro_rules! from_integers {
     ($($integer:ty),+) => {
         $(impl From<$integer> for Value {
+            /// Makes a number that is exactly this integer. O(1).
             fn from(integer: $integer) -> Self {
                 Self::from(Number::from(integer))
             }
@@ -631,15 +644,6 @@ impl From<String> for Value {
             return Self::from(text.as_str());
         }
         Self(Repr::Rope(Arc::new(Rope::new(text))))
-    }
-}
-
-impl From<Rope> for Value {
-    fn from(rope: Rope) -> Self {
-        if rope.bytes() <= FLAT_BYTES_MAX {
-            return Self::from(rope.slice(0..rope.scalars()));
-        }
-        Self(Repr::Rope(Arc::new(rope)))
     }
 }
 

@@ -1,5 +1,5 @@
 use std::{
-    fmt,
+    fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, OnceLock,
@@ -29,8 +29,8 @@ use crate::{
 /// An `Engine` is a handle: cloning it is cheap, and all clones are the same engine. Every method that is
 /// not `async` is synchronous and safe to call from any thread, and waits for locks only: those of
 /// documents for one shard at a time (but for [`transact`](Self::transact) and
-/// [`read_many`](Self::read_many)); a submission also holds the list of sessions, shared, while it is
-/// decided, so that opening, attaching and closing a session wait for submissions under way.
+/// [`read_many`](Self::read_many)), and that of the list of sessions. Opening a session and attaching to
+/// one wait for no document; closing one waits for each shard in turn.
 ///
 /// # Consistency
 ///
@@ -53,7 +53,7 @@ pub struct Engine(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) shards: Box<[RwLock<Shard>]>,
     pub(crate) route: Route,
-    /// Locked before a shard, never after one.
+    /// Locked after a shard, never before one.
     pub(crate) sessions: RwLock<Sessions>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) settings: Settings,
@@ -111,7 +111,12 @@ struct Guarded {
 
 impl Wake for Guarded {
     fn wake(self: Arc<Self>) {
-        self.engine.0.outside(|| self.waker.wake_by_ref());
+        let engine = self.engine.clone();
+        engine.0.outside(|| {
+            self.waker.wake_by_ref();
+            // The last of it goes in here, too.
+            drop(self);
+        });
     }
 }
 
@@ -297,8 +302,11 @@ impl Inner {
 
     /// Runs code that is not the engine's; it panics at its own cost, and nobody else misses anything.
     pub(crate) fn outside(&self, work: impl FnOnce()) {
-        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
             Tallies::count(&self.tallies.task_panics);
+            // What it panicked with is not the engine's either.
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+            dropped.unwrap_or_else(mem::forget);
         }
     }
 

@@ -1,5 +1,6 @@
 use std::{
     collections::VecDeque,
+    mem,
     task::{Context, Poll, Waker},
 };
 
@@ -54,6 +55,11 @@ impl Events {
         self.state.lock().queue.len() < self.max
     }
 
+    /// Adds an event, and yields who waits for it; gives one back that finds no room.
+    pub(crate) fn try_push(&self, event: Event) -> Result<Option<Waker>, Event> {
+        self.state.lock().try_push(event, self.max)
+    }
+
     /// Adds an event, and yields who waits for it; one that finds no room is only counted.
     #[must_use]
     pub(crate) fn push(&self, event: Event) -> Option<Waker> {
@@ -75,11 +81,13 @@ impl Events {
     }
 
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<Event> {
+        // Cloned before the lock is taken, and the one that it replaces is dropped after.
+        let mut waker = Some(context.waker().clone());
         let mut state = self.state.lock();
         if let Some(event) = state.queue.pop_front() {
             return Poll::Ready(event);
         }
-        state.waker = Some(context.waker().clone());
+        mem::swap(&mut state.waker, &mut waker);
         Poll::Pending
     }
 
@@ -90,12 +98,18 @@ impl Events {
 
 impl State {
     fn push(&mut self, event: Event, max: usize) -> Option<Waker> {
-        if self.queue.len() >= max {
+        self.try_push(event, max).unwrap_or_else(|_missed| {
             self.missed += 1;
-            return None;
+            None
+        })
+    }
+
+    fn try_push(&mut self, event: Event, max: usize) -> Result<Option<Waker>, Event> {
+        if self.queue.len() >= max {
+            return Err(event);
         }
         self.queue.push_back(event);
-        self.waker.take()
+        Ok(self.waker.take())
     }
 }
 

@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
@@ -81,6 +82,8 @@ impl Mailbox {
 
     /// Takes out a lane with news, or has the caller woken by the next; `None` once the box has ended.
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<Option<Key>> {
+        // Cloned before the lock is taken, and the one that it replaces is dropped after.
+        let mut waker = Some(context.waker().clone());
         let mut state = self.state.lock();
         if let Some(key) = state.lanes.pop_first() {
             return Poll::Ready(Some(key));
@@ -88,7 +91,7 @@ impl Mailbox {
         if state.closed {
             return Poll::Ready(None);
         }
-        state.waker = Some(context.waker().clone());
+        mem::swap(&mut state.waker, &mut waker);
         Poll::Pending
     }
 }

@@ -265,6 +265,12 @@ impl Inner {
 
     /// Decides what waits in a queue, as far as one round goes; how many batches that were.
     pub(crate) fn work_off_round(&self, queue: &Queue) -> usize {
+        // Outlives the locks, so that whoever is answered may do anything.
+        let mut taken = Taken {
+            jobs: VecDeque::new(),
+            queue,
+            inner: self,
+        };
         let deciding = queue.deciding.lock();
         let mut round = Round {
             jobs: VecDeque::new(),
@@ -281,7 +287,7 @@ impl Inner {
         Tallies::count(&self.tallies.rounds);
         let key = first.batch.key.clone();
         let start = Instant::now();
-        let mut replies = Vec::with_capacity(round.jobs.len());
+        taken.jobs.reserve(round.jobs.len());
         let mut again = None;
         let mut shard = self.shard(&key).write();
         while let Some(job) = round.jobs.front() {
@@ -308,7 +314,7 @@ impl Inner {
                 break;
             }
             if let Some(job) = round.jobs.pop_front() {
-                replies.push((job, outcome));
+                taken.jobs.push_back((job, Some(outcome)));
             }
             if start.elapsed() >= queue.bounds.round {
                 break;
@@ -320,16 +326,17 @@ impl Inner {
         // What was not decided goes back before anyone is told, who may do anything.
         drop(round);
         drop(deciding);
-        let mut done = replies.len();
-        for (job, outcome) in replies {
-            self.answer(queue, job, outcome);
-        }
+        let mut done = taken.jobs.len();
+        taken.answer();
+        self.tell(effects);
         if let Some(job) = again {
             done += 1;
-            let outcome = self.submit(&job.batch, &self.closed);
-            self.answer(queue, job, outcome);
+            taken.jobs.push_back((job, None));
+            if let Some((job, outcome)) = taken.jobs.back_mut() {
+                *outcome = Some(self.submit(&job.batch, &self.closed));
+            }
+            taken.answer();
         }
-        self.tell(effects);
         while more {
             let mut shard = self.shard(&key).write();
             shard.turn(self.now());
@@ -337,12 +344,6 @@ impl Inner {
             self.finish(shard);
         }
         done
-    }
-
-    fn answer(&self, queue: &Queue, job: Job, outcome: Outcome) {
-        self.take_out(queue, &job);
-        // Nobody may be waiting any more; the lane remembers.
-        self.outside(|| drop(job.reply.send(outcome)));
     }
 }
 
@@ -358,9 +359,102 @@ impl Drop for Round<'_> {
         if self.jobs.is_empty() {
             return;
         }
-        let waiting = &mut self.queue.jobs.lock().waiting;
-        self.jobs.append(waiting);
-        mem::swap(waiting, &mut self.jobs);
+        {
+            let waiting = &mut self.queue.jobs.lock().waiting;
+            self.jobs.append(waiting);
+            mem::swap(waiting, &mut self.jobs);
+        }
         self.queue.news.notify_one();
+    }
+}
+
+/// The batches that a round takes out of the queue for good. Whatever panics, each gives back what it has taken
+/// there and is answered; one without an outcome, as if the engine was gone.
+struct Taken<'a> {
+    jobs: VecDeque<(Job, Option<Outcome>)>,
+    queue: &'a Queue,
+    inner: &'a Inner,
+}
+
+impl Taken<'_> {
+    fn answer(&mut self) {
+        while let Some((job, outcome)) = self.jobs.pop_front() {
+            self.inner.take_out(self.queue, &job);
+            let reply = job.reply;
+            // Nobody may be waiting any more; the lane remembers.
+            self.inner.outside(|| match outcome {
+                Some(outcome) => drop(reply.send(outcome)),
+                None => drop(reply),
+            });
+        }
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.answer();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use headwater_core::{Key, Seq};
+    use headwater_doc::{Patch, Value};
+    use tokio::sync::oneshot::error::TryRecvError;
+
+    use super::*;
+
+    /// P4: what is left of a round in which something panics.
+    #[test]
+    fn a_round_that_panics_keeps_no_room_and_costs_nobody_an_outcome() {
+        let engine = Engine::builder().shards(1).build().expect("it can be");
+        let key = Key::new("room").expect("a key");
+        engine.create(&key, Value::default()).expect("room");
+        let session = engine.open_session().expect("room");
+        let mut waiting = [1, 2, 3, 4].map(|seq| {
+            let batch = session.batch(&key, Seq(seq), Patch::default());
+            engine.enqueue(batch).expect("room")
+        });
+        let inner = &engine.0;
+        let [queue] = &*inner.queues else {
+            panic!("one shard")
+        };
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let mut taken = Taken {
+                jobs: VecDeque::new(),
+                queue,
+                inner,
+            };
+            let mut round = Round {
+                jobs: mem::take(&mut queue.jobs.lock().waiting),
+                queue,
+            };
+            for outcome in [Some(Outcome::Refused(Refusal::SeqReused)), None] {
+                let job = round.jobs.pop_front().expect("four");
+                taken.jobs.push_back((job, outcome));
+            }
+            panic!("something of the engine's");
+        }));
+        assert!(panicked.is_err());
+        let [decided, undecided, ..] = &mut waiting;
+        let refused = Some(Outcome::Refused(Refusal::SeqReused));
+        assert_eq!(decided.try_outcome(), refused);
+        assert!(
+            undecided
+                .0
+                .try_recv()
+                .is_err_and(|error| error == TryRecvError::Closed)
+        );
+        assert_eq!(queue.len(), 2);
+        let _done = inner.work_off_round(queue);
+        assert!(
+            waiting[2..]
+                .iter_mut()
+                .all(|queued| queued.try_outcome().is_some())
+        );
+        assert_eq!(inner.queued_bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(queue.room.available_permits(), queue.bounds.kib as usize);
     }
 }

@@ -9,7 +9,8 @@ use headwater_core::{
 };
 
 use crate::{
-    engine::{Engine, Inner},
+    engine::{Engine, Inner, Tallies},
+    events::Event,
     mail::Mailbox,
     session::Session,
 };
@@ -137,15 +138,24 @@ impl Inner {
         closed
     }
 
-    /// Ends a session that has shown no sign of life for too long; which, if there is one.
-    pub(crate) fn expire_session(&self, now: Time) -> Option<SessionId> {
+    /// Ends a session that has shown no sign of life for too long, if there is one, and room for the event;
+    /// whether so.
+    pub(crate) fn expire_session(&self, now: Time) -> bool {
         let mut sessions = self.sessions.write();
-        let session = sessions.expired(now, self.settings.session_timeout)?;
+        let Some(session) = sessions.expired(now, self.settings.session_timeout) else {
+            return false;
+        };
+        // The event first, which must not be missed; until there is room for it the session stays.
+        let Ok(waker) = self.events.try_push(Event::SessionExpired(session)) else {
+            return false;
+        };
         // Under the same hold, so that nobody attaches to it in between.
         sessions.close(session);
         drop(sessions);
+        Tallies::count(&self.tallies.sessions_expired);
         self.forget_session(session);
-        Some(session)
+        self.wake(waker);
+        true
     }
 
     /// Forgets what a session has had that was closed. The sessions are no longer locked, and need not be:

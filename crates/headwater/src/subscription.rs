@@ -242,23 +242,30 @@ impl Subscription {
         let Some(Following { watch, number }) = &self.following else {
             return Ok(None);
         };
-        let (epoch, now) = (watch.epoch(), self.engine.now());
+        let (epoch, mut now) = (watch.epoch(), self.engine.now());
         let closed = || Closed(watch.closed().unwrap_or(CloseReason::Removed));
+        if now < self.due
+            && let Some(waker) = waker
+        {
+            // One that is set already is for the same time.
+            self.engine.0.timers.set(self.due, self.number, waker);
+            self.timer = true;
+            drop(watch.sleep_to_the_end(*number, waker.clone()));
+            // The time, and the end, may have come before it could be woken.
+            now = self.engine.now();
+        }
         if now < self.due {
-            if watch.closed().is_some() {
-                return Err(closed());
-            }
-            if let Some(waker) = waker {
-                // One that is set already is for the same time.
-                self.engine.0.timers.set(self.due, self.number, waker);
-                self.timer = true;
-            }
-            return Ok(None);
+            return match watch.closed() {
+                Some(_) => Err(closed()),
+                None => Ok(None),
+            };
         }
         if waker.is_none() && watch.closed().is_none() && self.cursor.has(watch) {
             return Ok(None);
         }
         loop {
+            // Cloned before the shard is locked, and what it replaces is dropped after.
+            let mine = waker.cloned();
             let shard = self.engine.0.read(&self.key);
             if shard.epoch(&self.key) != Some(epoch) {
                 return Err(closed());
@@ -266,12 +273,14 @@ impl Subscription {
             let next = shard
                 .next(now, &self.key, &self.cursor)
                 .ok_or_else(closed)?;
-            if let (Next::Current(_), Some(waker)) = (&next, waker) {
-                watch.sleep(*number, &self.cursor.path, waker);
-            }
+            let dropped = match (&next, mine) {
+                (Next::Current(_), Some(waker)) => watch.sleep(*number, &self.cursor.path, waker),
+                (_, unused) => [unused, None],
+            };
             let to = next.version();
             let mut last_seq = shard.last_seq(&self.key, &self.cursor, to);
             drop(shard);
+            drop(dropped);
             let is_current = matches!(next, Next::Current(_));
             let (pulled, version) = carry_out(&self.cursor, watch, next);
             if version != to && self.cursor.session.is_some() {

@@ -2,10 +2,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use headwater_core::Time;
 
-use crate::{
-    engine::{Engine, Inner, Sweep, Tallies},
-    events::Event,
-};
+use crate::engine::{Engine, Inner, Sweep};
 
 /// Time, and what it brings.
 impl Engine {
@@ -65,13 +62,8 @@ impl Inner {
     }
 
     fn expire_sessions(&self, now: Time) {
-        // Without room for the event the session stays until there is.
-        while self.events.has_room()
-            && let Some(session) = self.expire_session(now)
-        {
-            Tallies::count(&self.tallies.sessions_expired);
-            self.wake(self.events.push(Event::SessionExpired(session)));
-        }
+        // Without room for the event nobody need look for one.
+        while self.events.has_room() && self.expire_session(now) {}
     }
 
     /// Looks at the next few documents, whether something of theirs can be freed.

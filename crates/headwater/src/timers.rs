@@ -3,7 +3,8 @@ use std::{collections::BTreeMap, mem, task::Waker};
 use headwater_core::Time;
 use parking_lot::Mutex;
 
-/// Who wants to be woken when a time has come, as the host's ticks tell it.
+/// Who wants to be woken when a time has come, as the host's ticks tell it. Wakers are cloned and dropped
+/// under no lock.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     wakers: Mutex<BTreeMap<(Time, u64), Waker>>,
@@ -12,11 +13,14 @@ pub(crate) struct Timers {
 impl Timers {
     /// Sets the timer that `number` names, for this time.
     pub(crate) fn set(&self, at: Time, number: u64, waker: &Waker) {
-        self.wakers.lock().insert((at, number), waker.clone());
+        let waker = waker.clone();
+        let old = self.wakers.lock().insert((at, number), waker);
+        drop(old);
     }
 
     pub(crate) fn remove(&self, at: Time, number: u64) {
-        self.wakers.lock().remove(&(at, number));
+        let old = self.wakers.lock().remove(&(at, number));
+        drop(old);
     }
 
     /// Takes out all whose time has come.

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, task::Waker};
 use headwater_core::Key;
 use parking_lot::Mutex;
 
-/// Subscribers that wait for a document to be made.
+/// Subscribers that wait for a document to be made. Wakers are cloned and dropped under no lock.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     wakers: Mutex<BTreeMap<Key, BTreeMap<u64, Waker>>>,
@@ -12,19 +12,25 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// Has a subscriber woken when the document is made. Look whether it is there after this.
     pub(crate) fn wait(&self, key: &Key, number: u64, waker: &Waker) {
-        let mut wakers = self.wakers.lock();
-        let of_key = wakers.entry(key.clone()).or_default();
-        of_key.insert(number, waker.clone());
+        let (key, waker) = (key.clone(), waker.clone());
+        let old = {
+            let mut wakers = self.wakers.lock();
+            wakers.entry(key).or_default().insert(number, waker)
+        };
+        drop(old);
     }
 
     pub(crate) fn leave(&self, key: &Key, number: u64) {
         let mut wakers = self.wakers.lock();
-        if let Some(of_key) = wakers.get_mut(key) {
-            of_key.remove(&number);
-            if of_key.is_empty() {
-                wakers.remove(key);
-            }
+        let Some(of_key) = wakers.get_mut(key) else {
+            return;
+        };
+        let old = of_key.remove(&number);
+        if of_key.is_empty() {
+            wakers.remove(key);
         }
+        drop(wakers);
+        drop(old);
     }
 
     /// Takes out all who wait for a document that was just made.

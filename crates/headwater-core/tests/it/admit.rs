@@ -233,11 +233,11 @@ fn a_rule_that_panics_closes_its_document_and_the_shard_goes_on() {
     let reader = server.snapshot("room");
     let watch = server.shard.watch(&key("room")).unwrap();
     let (root, elsewhere) = (Alarm::default(), Alarm::default());
-    watch.sleep(watch.join(), &Pointer::root(), &root.waker());
-    watch.sleep(
+    let _old = watch.sleep(watch.join(), &Pointer::root(), root.waker());
+    let _old = watch.sleep(
         watch.join(),
         &"/elsewhere".parse().unwrap(),
-        &elsewhere.waker(),
+        elsewhere.waker(),
     );
     let before = server.shard.memory();
     drop(server.effects());

@@ -132,7 +132,7 @@ fn each_batch_of_a_transaction_is_a_commit_of_its_own() {
     server.apply("left", r#"[{"op":"add","path":"/pad","value":"some hundred bytes are more than what the commits take together, so that they go one by one, and some more"}]"#);
     let watch = server.shard.watch(&key("left")).unwrap();
     let alarm = Alarm::default();
-    watch.sleep(watch.join(), &"/log".parse().unwrap(), &alarm.waker());
+    let _old = watch.sleep(watch.join(), &"/log".parse().unwrap(), alarm.waker());
     let before = server.snapshot("left");
     let staged = stage(&mut server, "left", &[1, 2]);
     server.shard.install(server.now, &key("left"), staged);

@@ -64,7 +64,7 @@ fn woken(text: &str, paths: &[&str]) -> Vec<usize> {
     let (mut server, watch) = room();
     let alarms: Vec<_> = paths.iter().map(|_| Alarm::default()).collect();
     for (path, alarm) in paths.iter().zip(&alarms) {
-        watch.sleep(watch.join(), &at(path), &alarm.waker());
+        let _old = watch.sleep(watch.join(), &at(path), alarm.waker());
     }
     server.apply("room", text);
     ring(&mut server);
@@ -105,7 +105,7 @@ fn who_was_woken_is_not_woken_again_before_it_sleeps_again() {
     let alarm = Alarm::default();
     let number = watch.join();
     for round in 1..=3 {
-        watch.sleep(number, &at("/log"), &alarm.waker());
+        let _old = watch.sleep(number, &at("/log"), alarm.waker());
         server.apply("room", &append(1));
         server.apply("room", &append(2));
         assert_eq!(ring(&mut server), 1);
@@ -119,12 +119,33 @@ fn a_subscriber_has_one_waker() {
     let (mut server, watch) = room();
     let (old, new, other) = (Alarm::default(), Alarm::default(), Alarm::default());
     let number = watch.join();
-    watch.sleep(number, &at("/log"), &old.waker());
-    watch.sleep(number, &at("/log"), &new.waker());
-    watch.sleep(watch.join(), &at("/log"), &other.waker());
+    let _old = watch.sleep(number, &at("/log"), old.waker());
+    let _old = watch.sleep(number, &at("/log"), new.waker());
+    let _old = watch.sleep(watch.join(), &at("/log"), other.waker());
     server.apply("room", &append(1));
     assert_eq!(ring(&mut server), 2);
     assert_eq!((old.rings(), new.rings(), other.rings()), (0, 1, 1));
+}
+
+/// Also if it slept to the end before, and for news now.
+#[test]
+fn who_sleeps_to_the_end_is_woken_by_nothing_else_and_once() {
+    let (mut server, watch) = room();
+    let (ends, changes) = (Alarm::default(), Alarm::default());
+    let (first, second, gone) = (watch.join(), watch.join(), watch.join());
+    for number in [first, second, gone] {
+        assert!(watch.sleep_to_the_end(number, ends.waker()).is_none());
+    }
+    let [none, old] = watch.sleep(second, &at("/log"), changes.waker());
+    assert!(none.is_none() && old.is_some());
+    watch.leave(gone, &at("/log"));
+    server.apply("room", &append(1));
+    assert_eq!(ring(&mut server), 1);
+    assert_eq!((ends.rings(), changes.rings()), (0, 1));
+    let _old = watch.sleep(second, &at("/log"), changes.waker());
+    server.shard.remove(&key("room"));
+    assert_eq!(ring(&mut server), 2);
+    assert_eq!((ends.rings(), changes.rings()), (1, 2));
 }
 
 #[test]
@@ -134,8 +155,8 @@ fn who_leaves_is_counted_out_and_not_woken() {
     let (first, second) = (watch.join(), watch.join());
     assert_ne!(first, second);
     assert_eq!(watch.subscribers(), 2);
-    watch.sleep(first, &at("/log"), &gone.waker());
-    watch.sleep(second, &at("/log"), &stays.waker());
+    let _old = watch.sleep(first, &at("/log"), gone.waker());
+    let _old = watch.sleep(second, &at("/log"), stays.waker());
     watch.leave(first, &at("/log"));
     assert_eq!(watch.subscribers(), 1);
     server.apply("room", &append(1));
@@ -151,7 +172,7 @@ fn a_batch_that_fails_wakes_nobody() {
     let (mut server, watch) = room();
     let client = server.client("room");
     let alarm = Alarm::default();
-    watch.sleep(watch.join(), &Pointer::root(), &alarm.waker());
+    let _old = watch.sleep(watch.join(), &Pointer::root(), alarm.waker());
     assert!(matches!(
         server.send(&client, 1, FAILS),
         Outcome::Rejected(_)
@@ -179,7 +200,7 @@ fn another_document_wakes_nobody() {
     let (mut server, watch) = room();
     server.create("hall", r#"{"log":[]}"#);
     let alarm = Alarm::default();
-    watch.sleep(watch.join(), &Pointer::root(), &alarm.waker());
+    let _old = watch.sleep(watch.join(), &Pointer::root(), alarm.waker());
     server.apply("hall", &append(1));
     server.shard.remove(&key("hall"));
     assert_eq!(ring(&mut server), 0);
@@ -199,7 +220,7 @@ fn a_commit_that_is_too_large_for_the_history_wakes_its_subscribers() {
     server.create("room", r#"{"a":1}"#);
     let watch = server.shard.watch(&key("room")).unwrap();
     let alarm = Alarm::default();
-    watch.sleep(watch.join(), &at("/a"), &alarm.waker());
+    let _old = watch.sleep(watch.join(), &at("/a"), alarm.waker());
     let large = "x".repeat(1_000);
     let there_and_back = format!(
         r#"[{{"op":"add","path":"/b","value":"{large}"}},{{"op":"remove","path":"/b"}},{{"op":"replace","path":"/a","value":2}}]"#
@@ -215,7 +236,7 @@ fn removing_a_document_wakes_all_its_subscribers_and_says_why() {
     let (mut server, watch) = room();
     let alarms = ["", "/a", "/nothing/here"].map(|path| {
         let alarm = Alarm::default();
-        watch.sleep(watch.join(), &at(path), &alarm.waker());
+        let _old = watch.sleep(watch.join(), &at(path), alarm.waker());
         alarm
     });
     let held = server.snapshot("room");
@@ -238,7 +259,7 @@ fn several_batches_that_one_submission_decides_wake_each_sleeper_once() {
     let (mut server, watch) = room();
     let client = server.client("room");
     let alarm = Alarm::default();
-    watch.sleep(watch.join(), &at("/log"), &alarm.waker());
+    let _old = watch.sleep(watch.join(), &at("/log"), alarm.waker());
     server.hold_all(&client, 2..=5);
     server.send_all(&client, [1]);
     let effects = server.effects();

@@ -129,6 +129,19 @@ impl<C: Chunk> Node<C> {
         }
     }
 
+    /// What the nodes below take that somebody else holds, or all if the node itself is `shared`.
+    pub(super) fn shared_bytes(&self, shared: bool) -> usize {
+        let Self::Branch(children) = self else {
+            return 0;
+        };
+        let bytes = children.iter().map(|child| {
+            let shared = shared || !child.node.is_unique();
+            let own = if shared { child.node.own_bytes() } else { 0 };
+            own + child.node.shared_bytes(shared)
+        });
+        bytes.sum()
+    }
+
     /// Builds the root of nodes of one height.
     pub(super) fn above(mut nodes: Vec<Child<C>>) -> Self {
         while nodes.len() > FANOUT_MAX {
@@ -157,10 +170,10 @@ impl<C: Chunk> Node<C> {
         Self::HEAD_BYTES + self.list_bytes()
     }
 
-    /// What the node's own list takes.
+    /// What a copy of the node's own list takes.
     pub(super) fn list_bytes(&self) -> usize {
         match self {
-            Self::Leaf(chunk) => chunk.heap(),
+            Self::Leaf(chunk) => chunk.copy_bytes(),
             Self::Branch(children) => size_of_val(&**children),
         }
     }

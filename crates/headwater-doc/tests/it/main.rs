@@ -26,4 +26,5 @@ mod model;
 mod properties;
 #[cfg(test)]
 mod serde;
+#[cfg(test)]
 mod sharing;

@@ -252,11 +252,26 @@ fn patch(text: &str) -> Patch {
     Patch::parse(text.as_bytes(), &Limits::NONE, Extensions::ALL).expect("a patch")
 }
 
-/// P3, P7: also of objects that have as many members as fit into one list.
+/// P3, P7: also of objects that have as many members as fit into one list, and of those that have one of
+/// their own, in which other names are lent.
 #[test]
 fn a_batch_that_fails_leaves_names_shared() {
-    for (members, name_bytes) in [(8, 2), (8, 30), (32, 30), (4, 200)] {
+    for (members, name_bytes, own) in [
+        (8, 2, false),
+        (8, 30, false),
+        (8, 30, true),
+        (32, 30, false),
+        (4, 200, false),
+        (4, 200, true),
+    ] {
         let mut document = parsed(records(300, members, name_bytes).as_bytes());
+        let mut whole = parsed(records(300, members, name_bytes).as_bytes());
+        for at in (0..300).filter(|_| own) {
+            let grow = patch(&format!(r#"[{{"op":"add","path":"/{at}/own","value":1}}]"#));
+            for document in [&mut document, &mut whole] {
+                grow.apply(document, &Limits::NONE).expect("it fits");
+            }
+        }
         let counted = document.heap_bytes();
         let known = format!("{:0>name_bytes$}", 1);
         let ((), more) = requested_by(|| {
@@ -277,9 +292,26 @@ fn a_batch_that_fails_leaves_names_shared() {
             }
         });
         assert_eq!(more, 0, "{members} members");
-        let whole = parsed(records(300, members, name_bytes).as_bytes());
         assert!(document.identical(&whole));
     }
+}
+
+/// P7: a name that nobody counts, since the object that did has gone, is not counted after a failure either.
+#[test]
+fn a_batch_that_fails_leaves_names_lent() {
+    let mut document = parsed(records(2, 4, 30).as_bytes());
+    let leave = r#"[{"op":"add","path":"/1/own","value":1},{"op":"remove","path":"/0"}]"#;
+    patch(leave)
+        .apply(&mut document, &Limits::NONE)
+        .expect("it fits");
+    let counted = document.heap_bytes();
+    let failing = format!(
+        r#"[{{"op":"remove","path":"/0/{:0>30}"}},{{"op":"remove","path":"/none"}}]"#,
+        1
+    );
+    let failed = patch(&failing).apply(&mut document, &Limits::NONE);
+    assert_eq!(failed.expect_err("nothing is there").operation, 1);
+    assert_eq!(document.heap_bytes(), counted);
 }
 
 /// P7: long names that a record shares with the others are not its own when it gets one more.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use headwater::{Bound, Builder, ConfigError, Engine, HistoryBounds, ReorderBounds};
+use headwater::{Bound, Builder, ConfigError, Engine, HistoryBounds, QueueBounds, ReorderBounds};
 
 fn error(builder: Builder) -> ConfigError {
     builder.build().unwrap_err()
@@ -98,6 +98,65 @@ fn no_more_commits_stay_at_least_than_at_most() {
         "history.commits_min must be at most history.commits_max"
     );
     assert!(history(10, 10).build().is_ok());
+}
+
+#[test]
+fn what_is_held_is_at_most_what_all_of_memory_is() {
+    let bounds = |engine| ReorderBounds {
+        engine: Bound {
+            bytes: engine,
+            ..ReorderBounds::default().engine
+        },
+        ..ReorderBounds::default()
+    };
+    let all = 64 << 20;
+    let builder = |engine| {
+        let builder = Engine::builder().reorder(bounds(engine));
+        builder.memory_max(all as u64)
+    };
+    let error = error(builder(all + 1));
+    assert_eq!(error.field, "reorder.engine.bytes");
+    assert_eq!(
+        error.to_string(),
+        "reorder.engine.bytes must be at most memory_max"
+    );
+    assert!(builder(all).build().is_ok());
+}
+
+#[test]
+fn one_event_waits_at_least() {
+    let error = error(Engine::builder().events_max(0));
+    assert_eq!(error.field, "events_max");
+    assert_eq!(
+        error.to_string(),
+        "events_max must be at least 1, or no session could expire"
+    );
+    assert!(Engine::builder().events_max(1).build().is_ok());
+}
+
+#[test]
+fn a_queue_has_room_for_one_batch_at_least_and_a_round_decides_one() {
+    let least = QueueBounds {
+        kib: 1,
+        round_batches: 1,
+        round: Duration::ZERO,
+    };
+    let rows = [
+        ("queue.kib", QueueBounds { kib: 0, ..least }),
+        (
+            "queue.round_batches",
+            QueueBounds {
+                round_batches: 0,
+                ..least
+            },
+        ),
+    ];
+    for (field, bounds) in rows {
+        let error = error(Engine::builder().queue(bounds));
+        assert_eq!(error.field, field);
+        assert_eq!(error.to_string(), format!("{field} must be at least 1"));
+    }
+    assert!(Engine::builder().queue(least).build().is_ok());
 }
 
 #[test]

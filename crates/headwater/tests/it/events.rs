@@ -2,7 +2,8 @@
 
 use std::{
     pin::pin,
-    task::{Poll, Waker},
+    sync::Arc,
+    task::{Poll, Wake, Waker},
     time::Duration,
 };
 
@@ -101,6 +102,47 @@ fn while_there_is_no_room_for_the_event_no_session_expires() {
     );
     engine.tick(seconds(200));
     assert!(engine.next_event().is_none());
+}
+
+/// Does something when it is woken.
+struct Does<F>(F);
+
+impl<F: Fn() + Send + Sync> Wake for Does<F> {
+    fn wake(self: Arc<Self>) {
+        self.0();
+    }
+}
+
+/// P7: its room is taken before anyone hears of the end, who may take it for another event.
+#[test]
+fn the_end_of_a_session_is_not_missed_whatever_those_do_who_hear_of_it() {
+    let admit = |_: &headwater::Admission<'_>| panic!("a rule that panics");
+    let timeout = Duration::from_secs(10);
+    let engine = builder()
+        .session_timeout(timeout)
+        .events_max(1)
+        .admit(admit)
+        .build()
+        .unwrap();
+    let room = room(&engine, "room");
+    let silent = engine.open_session().unwrap();
+    engine.tick(seconds(9));
+    let other = engine.open_session().unwrap();
+    let waker = {
+        let room = room.clone();
+        Waker::from(Arc::new(Does(move || {
+            let _panicked = other.submit(&room, Seq(1), append(1));
+        })))
+    };
+    let mut late = pin!(silent.late());
+    assert!(poll(late.as_mut(), &waker).is_pending());
+    engine.tick(seconds(10));
+    assert!(engine.get(&room).is_none(), "it was woken");
+    let expired = Event::SessionExpired(silent.id());
+    assert_eq!(engine.next_event(), Some(expired));
+    let stats = engine.stats();
+    // That of the document cannot wait.
+    assert_eq!((stats.sessions_expired, stats.events_missed), (1, 1));
 }
 
 #[test]

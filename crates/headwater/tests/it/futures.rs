@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    panic::panic_any,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -38,6 +39,27 @@ pub(crate) struct Trap;
 impl Wake for Trap {
     fn wake(self: Arc<Self>) {
         panic!("a trap was woken");
+    }
+}
+
+/// Panics when the last of it is dropped, and so does what it panics with, once it is let go.
+pub(crate) struct Bomb;
+
+impl Wake for Bomb {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic_any(Fallout);
+    }
+}
+
+struct Fallout;
+
+impl Drop for Fallout {
+    fn drop(&mut self) {
+        panic!("what a panic has left panics");
     }
 }
 

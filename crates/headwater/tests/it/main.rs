@@ -47,3 +47,5 @@ mod subscription;
 mod threads;
 #[cfg(test)]
 mod time;
+#[cfg(test)]
+mod wakers;

@@ -18,7 +18,7 @@ use crate::{
         FAILS, append, applied, builder, counts, engine, hold, key, lane_batches, patch, room,
         rooms, seconds, text,
     },
-    futures::{Bell, Trap, now_or_never, poll, polled},
+    futures::{Bell, Bomb, Trap, now_or_never, poll, polled},
 };
 
 const FULL: Outcome = Outcome::Refused(Busy::Queue.retry());
@@ -394,6 +394,49 @@ fn a_waker_that_panics_when_there_is_room_costs_nobody_else_an_outcome() {
     assert_eq!(held.status(&room).report.unwrap().batches, 1);
     let counts = counts(&engine);
     assert_eq!((counts.applied, counts.held, counts.told), (4, 0, 4));
+}
+
+/// P4 and P7: nor does the last of a waker that panics when it is dropped, together with what it panics with.
+#[test]
+fn a_waker_that_panics_when_it_is_dropped_costs_nobody_else_an_outcome() {
+    let engine = narrow(3);
+    let room = room(&engine, "room");
+    let session = engine.open_session().unwrap();
+    let mut queued = [1, 2, 3].map(|seq| {
+        Box::pin(
+            engine
+                .enqueue(numbered(&session, &room, seq))
+                .unwrap()
+                .outcome(),
+        )
+    });
+    let waits = || Box::pin(engine.submit_queued(numbered(&session, &room, 4)));
+    let mut room_only = waits();
+    assert!(poll(room_only.as_mut(), &Waker::from(Arc::new(Bomb))).is_pending());
+    let mut sleeper = engine.subscribe(&room, Default::default()).unwrap();
+    while sleeper.poll().unwrap().is_some() {}
+    let (bell, waker) = Bell::new();
+    let mut next = pin!(sleeper.next());
+    assert!(poll(next.as_mut(), &waker).is_pending());
+
+    engine.tick(seconds(0));
+    for (version, future) in (1..).zip(&mut queued) {
+        assert_eq!(
+            poll(future.as_mut(), Waker::noop()),
+            Poll::Ready(applied(version))
+        );
+    }
+    assert_eq!((bell.rung(), engine.stats().task_panics), (1, 1));
+    assert_eq!(engine.memory().queues, 0);
+    // The room that it waited for is its own until it leaves.
+    drop(room_only);
+    assert_eq!(fill(&engine, &session, &room), 3);
+}
+
+/// How many batches the queue has room for.
+fn fill(engine: &Engine, session: &Session, room: &headwater::Key) -> usize {
+    let batches = (4..).map(|seq| engine.enqueue(numbered(session, room, seq)));
+    batches.take_while(Result::is_ok).count()
 }
 
 /// P1: the rows of the outcome table in their order. What is known of a batch, and what is wrong with it,

@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, ScopedJoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use headwater::{
@@ -120,6 +120,44 @@ fn a_session_that_was_attached_to_is_not_ended_by_a_tick_that_had_found_it_silen
         assert_eq!(
             (stats.sessions, expired),
             (attached.len(), 64 - attached.len())
+        );
+    }
+}
+
+/// P7: there is room for one event, and two who tell the time.
+#[test]
+fn each_session_that_expires_is_told_however_many_tick() {
+    let timeout = Duration::from_secs(1);
+    for _ in 0..20 {
+        let engine = builder()
+            .events_max(1)
+            .session_timeout(timeout)
+            .build()
+            .unwrap();
+        for _ in 0..20 {
+            let _session = engine.open_session().unwrap();
+        }
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut told = 0;
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while engine.stats().sessions > 0 && Instant::now() < deadline {
+                        engine.tick(Time::from_millis(2_000));
+                    }
+                });
+            }
+            while told < 20 && Instant::now() < deadline {
+                match engine.next_event() {
+                    Some(_) => told += 1,
+                    None => thread::yield_now(),
+                }
+            }
+        });
+        let stats = engine.stats();
+        assert_eq!(
+            (told, stats.sessions_expired, stats.events_missed),
+            (20, 20, 0)
         );
     }
 }

@@ -283,7 +283,7 @@ impl World<'_> {
         if matches!(pending.next, Next::Current(_)) {
             if subscriber.sleeps {
                 let (watch, number) = subscriber.joined.as_ref().unwrap();
-                watch.sleep(*number, &cursor.path, &Arc::clone(&subscriber.alarm).into());
+                drop(watch.sleep(*number, &cursor.path, Arc::clone(&subscriber.alarm).into()));
                 subscriber.asleep = true;
                 self.seen.note("subscriber: slept");
             }

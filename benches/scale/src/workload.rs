@@ -21,6 +21,8 @@ pub(crate) fn engine(commits: usize) -> Engine {
         .memory_max(MEMORY_MAX)
         .limits(Limits::NONE)
         .outcomes_max(OUTCOMES_MAX)
+        // One client has a lane to each document.
+        .session_lanes_max(usize::MAX)
         .history(HistoryBounds {
             commits_min: commits,
             commits_max: commits,

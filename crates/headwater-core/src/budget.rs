@@ -16,6 +16,8 @@ pub struct Budget {
     used: AtomicU64,
     /// The most that there was no room for since [`wanted`](Self::wanted) was asked.
     wanted: AtomicU64,
+    /// The least that was taken since [`lowest`](Self::lowest) was asked.
+    lowest: AtomicU64,
 }
 
 impl Budget {
@@ -26,6 +28,7 @@ impl Budget {
             max,
             used: AtomicU64::new(0),
             wanted: AtomicU64::new(0),
+            lowest: AtomicU64::new(0),
         }
     }
 
@@ -59,9 +62,17 @@ impl Budget {
         self.wanted.swap(0, Ordering::Relaxed)
     }
 
+    /// The least that was taken since this was asked the last time.
+    #[must_use]
+    pub fn lowest(&self) -> u64 {
+        self.lowest.swap(self.used(), Ordering::Relaxed)
+    }
+
     /// Gives `bytes` back.
     pub fn release(&self, bytes: u64) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
+        let before = self.used.fetch_sub(bytes, Ordering::Relaxed);
+        let left = before.saturating_sub(bytes);
+        self.lowest.fetch_min(left, Ordering::Relaxed);
     }
 
     /// Turns what was counted or reserved before into what is there now.
@@ -81,8 +92,10 @@ pub(crate) struct Allowance {
     budget: Arc<Budget>,
     reserved: u64,
     used: u64,
-    /// What was let in since the last [`settle`](Self::settle), and may be taken beyond `used`.
+    /// What was let in and may be taken beyond `used`.
     promised: u64,
+    /// What of that was let in before the call at hand, for what is staged.
+    staged: u64,
     /// What it reserves at a time: small beside the budget, also for all shards together.
     grain: u64,
 }
@@ -90,17 +103,21 @@ pub(crate) struct Allowance {
 /// At most so much is reserved at a time: some hundred batches' worth.
 const GRAIN_MAX: u64 = 64 << 10;
 
-/// All shards of an engine, 64 by default, reserve at most a 64th of the budget in vain.
-const GRAINS: u64 = 4_096;
+/// A shard's part of the budget in grains. [`Allowance::settle`] leaves it two in vain, so that all shards
+/// together have at most a 32nd of the budget in vain.
+const GRAINS: u64 = 64;
 
 impl Allowance {
-    pub(crate) fn new(budget: Arc<Budget>) -> Self {
+    /// Nothing of a budget that so many shards share.
+    pub(crate) fn new(budget: Arc<Budget>, shards: usize) -> Self {
+        let grains = GRAINS.saturating_mul(shards.max(1) as u64);
         Self {
-            grain: (budget.max / GRAINS).min(GRAIN_MAX),
+            grain: (budget.max / grains).min(GRAIN_MAX),
             budget,
             reserved: 0,
             used: 0,
             promised: 0,
+            staged: 0,
         }
     }
 
@@ -126,24 +143,42 @@ impl Allowance {
         grown.is_some()
     }
 
-    /// Bytes that could be taken by now.
-    pub(crate) fn room(&self) -> u64 {
-        let reserved = self.reserved.saturating_sub(self.used);
-        let left = self.budget.max.saturating_sub(self.budget.used());
-        reserved.saturating_add(left)
+    /// Makes sure that `bytes` can be taken, those included that the call at hand has let in.
+    pub(crate) fn admits_in_all(&mut self, bytes: u64) -> bool {
+        self.admits(bytes.saturating_sub(self.let_in()))
     }
 
-    /// What was let in since the last [`settle`](Self::settle).
-    pub(crate) const fn promised(&self) -> u64 {
-        self.promised
+    /// What the call at hand has let in.
+    pub(crate) const fn let_in(&self) -> u64 {
+        self.promised.saturating_sub(self.staged)
     }
 
-    /// Notes what is taken now and what may still be taken of what was let in, and gives back what is
-    /// reserved far beyond it.
-    pub(crate) fn settle(&mut self, used: u64, promised: u64) {
+    /// Counts so much of what the call at hand has let in as taken, until [`settle`](Self::settle) says
+    /// what is.
+    pub(crate) const fn take(&mut self, bytes: u64) {
+        self.promised = self.promised.saturating_sub(bytes);
+        self.used = self.used.saturating_add(bytes);
+    }
+
+    /// Keeps what the call at hand has let in, beyond its end; how much that is.
+    pub(crate) const fn stage(&mut self) -> u64 {
+        let bytes = self.let_in();
+        self.staged = self.promised;
+        bytes
+    }
+
+    /// Keeps so much less.
+    pub(crate) const fn unstage(&mut self, bytes: u64) {
+        self.staged = self.staged.saturating_sub(bytes);
+    }
+
+    /// Notes what is taken now, and gives back what is reserved far beyond it and what is staged.
+    pub(crate) fn settle(&mut self, used: u64) {
         self.used = used;
-        self.promised = promised;
-        let kept = used.saturating_add(promised).saturating_add(self.grain);
+        self.promised = self.staged;
+        let kept = used
+            .saturating_add(self.promised)
+            .saturating_add(self.grain);
         if used > self.reserved || self.reserved > kept + self.grain {
             self.budget
                 .exchange(self.reserved, kept.min(self.reserved.max(used)));

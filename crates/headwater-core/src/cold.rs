@@ -155,3 +155,18 @@ impl fmt::Write for Counted {
         written.map_err(|_| fmt::Error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P10: a stream can hold a thousand times its size.
+    #[test]
+    fn a_document_inflates_to_no_more_than_was_recorded() {
+        let cold = Cold {
+            text_bytes: 3,
+            ..Cold::of(&Value::from(1_234_567))
+        };
+        assert_eq!(cold.inflate(), Value::from(123));
+    }
+}

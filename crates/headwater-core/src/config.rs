@@ -20,6 +20,8 @@ pub struct Shared {
     pub pool: Arc<ReorderPool>,
     /// What everything takes together.
     pub budget: Arc<Budget>,
+    /// How many shards share that: the more, the less each reserves ahead. Default 64.
+    pub shards: usize,
     /// What encoded frames take of it.
     pub frames: Arc<FrameMemory>,
     /// The host's rule on clients' batches.
@@ -36,6 +38,7 @@ impl Shared {
             pool: Arc::default(),
             frames: Arc::new(FrameMemory::new(Arc::clone(&budget))),
             budget,
+            shards: 64,
             admit: None,
         }
     }
@@ -61,7 +64,8 @@ pub struct ShardConfig {
     /// Most operations of a batch. Default 10,000.
     pub batch_operations_max: usize,
     /// Most outcomes that a lane remembers. Default 128: two windows of 64 batches, so that a client
-    /// that fills one learns what became of the one before.
+    /// that fills one learns what became of the one before. At most
+    /// [`OUTCOMES_MAX`](Self::OUTCOMES_MAX); more counts as that.
     pub outcomes_max: usize,
     /// Most documents in this shard. Default 1 Mi.
     pub documents_max: usize,
@@ -73,6 +77,12 @@ pub struct ShardConfig {
     pub history: HistoryBounds,
     /// When large documents are compressed.
     pub cold: ColdBounds,
+}
+
+impl ShardConfig {
+    /// Most outcomes that a lane may be told to remember, 2 MiB of them. A client that skips far ahead has so
+    /// many noted at once, in some 100 µs under the lock of the shard.
+    pub const OUTCOMES_MAX: usize = 65_536;
 }
 
 /// Which documents are compressed in memory.

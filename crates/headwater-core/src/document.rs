@@ -84,8 +84,8 @@ impl Deref for Snapshot {
 pub(crate) struct Rules<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) history: &'a HistoryBounds,
-    /// Bytes that it may grow by: what the memory budget has room for.
-    pub(crate) room: u64,
+    /// What it may grow by.
+    pub(crate) allowance: &'a mut Allowance,
     /// What it lets go of.
     pub(crate) freed: &'a mut Freed,
 }
@@ -228,7 +228,7 @@ impl Document {
     ) -> Result<Version, Undone> {
         let bytes = self.hot().map_or(0, Value::heap_bytes);
         self.thaw_in_place();
-        self.let_go();
+        let held = self.let_go();
         let head = self.version;
         let Root::Hot(root) = &mut self.root else {
             return Err(Rejection::Panicked.into());
@@ -254,7 +254,7 @@ impl Document {
                     return Err(rejection.into());
                 }
             };
-            if before.is_some() && self.pins.is_none() {
+            if before.is_some() && held.is_none() && self.pins.is_none() {
                 // What was copied, only `before` holds.
                 applied.copied_bytes = 0;
             }
@@ -262,9 +262,19 @@ impl Document {
                 .history
                 .record(head.next(), origin, now, patch, applied);
             // What a batch brings has been made room for; what it multiplies, by copying, has not.
-            let copied = commit.applied.copied_bytes;
-            let growth = grown(bytes, root, commit.charge.own.saturating_add(copied));
-            if growth > rules.room {
+            let charge = commit.charge;
+            let own = if !rules.history.lets_go(&commit, root.written_bytes()) {
+                charge.own
+            } else if held.is_some() || self.pins.is_some() {
+                charge.removed
+            } else {
+                0
+            };
+            let commits = own.saturating_add(commit.applied.copied_bytes);
+            let growth = grown(bytes, root, commits)
+                .saturating_add(self.history.growth(1))
+                .saturating_add(BATCH_BYTES);
+            if !rules.allowance.admits_in_all(growth) {
                 let undone = commit.applied.inverse.apply(root, &Limits::NONE);
                 debug_assert!(
                     undone.is_ok(),
@@ -291,13 +301,22 @@ impl Document {
             }
             Ok(commit)
         }));
-        let commit = decided.unwrap_or_else(|payload| {
+        let decided = decided.unwrap_or_else(|payload| {
             // The rule's own, and dropping it could panic again.
-            mem::forget(payload);
+            Box::leak(payload);
             Err(Rejection::Panicked.into())
-        })?;
-        self.note(commit, rules.history, rules.freed);
-        Ok(self.version)
+        });
+        match decided {
+            Ok(commit) => {
+                self.pin(held);
+                self.note(commit, rules.history, rules.freed);
+                Ok(self.version)
+            }
+            Err(undone) => {
+                self.show_again(held);
+                Err(undone)
+            }
+        }
     }
 
     /// Applies batches to a copy of the newest version, which [`install`](Self::install) makes the newest.
@@ -327,7 +346,8 @@ impl Document {
         if staged.position != self.position() {
             return false;
         }
-        self.let_go();
+        let held = self.let_go();
+        self.pin(held);
         self.root = Root::Hot(staged.root);
         for (patch, mut applied) in staged.commits {
             if self.pins.is_none() {
@@ -399,15 +419,30 @@ impl Document {
     }
 
     /// Lets go of the version that readers share, so that a writer changes in place what nobody holds.
-    fn let_go(&mut self) {
+    /// Yields it if somebody does.
+    fn let_go(&mut self) -> Option<Snapshot> {
         let shown = self.shown.take();
         if shown.is_some()
             && let Some(watch) = self.watch.get()
         {
             watch.withdraw();
         }
-        if let Some(snapshot) = shown.filter(Snapshot::is_held) {
+        shown.filter(Snapshot::is_held)
+    }
+
+    /// Keeps an eye on a version that somebody holds, and that is about to be the newest no more.
+    fn pin(&mut self, held: Option<Snapshot>) {
+        if let Some(snapshot) = held {
             self.pins.get_or_insert_default().hold(snapshot);
+        }
+    }
+
+    /// Shows the version that somebody holds again, since it has remained the newest: a pin for each batch
+    /// that fails would be no end of pins. What the batch has copied of it goes.
+    fn show_again(&mut self, held: Option<Snapshot>) {
+        if let Some(snapshot) = held {
+            self.root = Root::Hot(snapshot.root.clone());
+            self.shown = OnceLock::from(snapshot);
         }
     }
 
@@ -421,7 +456,8 @@ impl Document {
         if position != self.position() || self.cold().is_some() {
             return false;
         }
-        self.let_go();
+        let held = self.let_go();
+        self.pin(held);
         if let Root::Hot(root) = mem::replace(&mut self.root, Root::Cold(cold)) {
             freed.root(root);
         }
@@ -526,19 +562,24 @@ impl Lent {
     }
 }
 
+/// What a batch may take beside its document: a lane and its outcomes.
+pub(crate) const BATCH_BYTES: u64 = 2 << 10;
+
 /// Bytes that a document takes more than `before`, with `commits` in its history and among its pins.
 fn grown(before: u64, root: &Value, commits: u64) -> u64 {
     let after = root.heap_bytes().saturating_add(commits);
     after.saturating_sub(before)
 }
 
-/// Batches that were applied to a copy of a document.
+/// Batches that were applied to a copy of a document. Room is kept for them until
+/// [`Shard::install`](crate::Shard::install) or [`Shard::unstage`](crate::Shard::unstage).
 #[derive(Debug)]
+#[must_use]
 pub struct Staged {
     position: Position,
     root: Value,
     commits: Vec<(Arc<Patch>, Applied)>,
-    /// What the budget has let them in with.
+    /// What the allowance keeps for them.
     pub(crate) bytes: u64,
 }
 
@@ -570,7 +611,8 @@ impl Staged {
     /// Bytes that the document takes more with it, its history included.
     pub(crate) fn growth(&self, document: &Document) -> u64 {
         let before = document.hot().map_or(0, Value::heap_bytes);
-        let commits = self.commits.iter().fold(0_u64, |sum, (patch, applied)| {
+        let slots = document.history.growth(self.commits.len());
+        let commits = self.commits.iter().fold(slots, |sum, (patch, applied)| {
             sum.saturating_add(Charge::of(patch, applied).own)
                 .saturating_add(applied.copied_bytes)
         });

@@ -57,6 +57,18 @@ pub struct HistoryBounds {
     pub bytes_min: u64,
 }
 
+impl HistoryBounds {
+    /// Whether a commit is so large that it goes as soon as it is made, which leads to a document of so many
+    /// bytes.
+    pub(crate) fn lets_go(&self, commit: &Commit, snapshot_bytes: u64) -> bool {
+        commit.bytes() > self.bytes_max(snapshot_bytes)
+    }
+
+    fn bytes_max(&self, snapshot_bytes: u64) -> u64 {
+        self.bytes_min.max(snapshot_bytes.saturating_mul(2))
+    }
+}
+
 impl Default for HistoryBounds {
     fn default() -> Self {
         Self {
@@ -122,7 +134,7 @@ impl History {
         bounds: &HistoryBounds,
         mut gone: impl FnMut(Arc<Commit>),
     ) {
-        let bytes_max = bounds.bytes_min.max(snapshot_bytes.saturating_mul(2));
+        let bytes_max = bounds.bytes_max(snapshot_bytes);
         while let Some(oldest) = self.commits.front() {
             let count = self.commits.len();
             let over = count > bounds.commits_max || self.bytes > bytes_max;
@@ -153,6 +165,13 @@ impl History {
     pub(crate) fn heap_bytes(&self) -> u64 {
         let slots = self.commits.capacity() * size_of::<Arc<Commit>>();
         self.charge + slots as u64
+    }
+
+    /// Bytes that the window takes more for so many commits, beside those themselves.
+    pub(crate) fn growth(&self, commits: usize) -> u64 {
+        let slots = (self.commits.len() + commits).next_power_of_two().max(4);
+        let grown = slots.saturating_sub(self.commits.capacity());
+        (grown * size_of::<Arc<Commit>>()) as u64
     }
 
     /// The oldest version that the head can be taken back to, given the head.

@@ -1,4 +1,4 @@
-use std::{collections::VecDeque, ops::RangeInclusive};
+use std::{collections::VecDeque, iter, ops::RangeInclusive};
 
 use crate::{
     id::{Seq, SessionId},
@@ -25,12 +25,19 @@ pub(crate) struct Lane {
     pub(crate) report: Option<Report>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Remembered {
     /// [`headwater_doc::Patch::digest`] of the batch, to tell a repeat from another batch under its
     /// seq.
     digest: u64,
     decision: Decision,
+}
+
+impl Remembered {
+    const SKIPPED: Self = Self {
+        digest: 0,
+        decision: Decision::Skipped,
+    };
 }
 
 /// What a lane knows of a seq that it may have decided.
@@ -185,33 +192,53 @@ impl Lane {
         self.remembered.push_back(outcome);
     }
 
-    /// Gives up all undecided seqs before `next`, however many: a client may name any seq.
+    /// Gives up all undecided seqs before `next`, however many: a client may name any seq. Costs what is
+    /// remembered of them, at most `outcomes_max`.
     pub(crate) fn skip_before(&mut self, next: Seq, outcomes_max: usize) {
-        let skipped = next.0.saturating_sub(self.expected().0);
-        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+        let skipped = self.missing_before(next);
         self.decided = Seq(self.decided.0.max(next.0.saturating_sub(1)));
-        for _ in 0..skipped.min(outcomes_max) {
-            let skipped = Remembered {
-                digest: 0,
-                decision: Decision::Skipped,
-            };
-            self.remember(skipped, outcomes_max);
-        }
-        if outcomes_max == 0 {
-            // Those before would stand for the ones that were skipped.
-            self.remembered.clear();
-        }
         self.rejected |= skipped > 0;
+        // Those before stay only if none is missing between them and the last.
+        let noted = skipped.min(outcomes_max);
+        let kept = self.remembered.len().min(outcomes_max - noted);
+        self.remembered.drain(..self.remembered.len() - kept);
+        self.remembered.reserve_exact(noted);
+        self.remembered
+            .extend(iter::repeat_n(Remembered::SKIPPED, noted));
     }
 
     /// Bytes that the memory of its outcomes may grow by where all before `next` are skipped.
     pub(crate) fn growth(&self, next: Seq, outcomes_max: usize) -> u64 {
-        let skipped = next.0.saturating_sub(self.expected().0);
-        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
-        let len = self.remembered.len().saturating_add(skipped);
-        let more = len.min(outcomes_max).saturating_add(OUTCOMES_GROWTH);
-        let more = more.saturating_sub(self.remembered.capacity());
-        (more * size_of::<Remembered>()) as u64
+        let len = self.remembered.len();
+        let len = len
+            .saturating_add(self.missing_before(next))
+            .min(outcomes_max);
+        let more = len.saturating_sub(self.remembered.capacity());
+        more.saturating_mul(size_of::<Remembered>()) as u64
+    }
+
+    /// Notes what was given up. What goes at one moment for one cause is one report: one arrival may evict
+    /// several, and one deadline skip several ranges.
+    pub(crate) fn report(&mut self, now: Time, cause: Cause, first: Seq, batches: u64) {
+        self.report = Some(match self.report {
+            Some(last) if (last.at, last.cause) == (now, cause) => Report {
+                first: last.first.min(first),
+                batches: last.batches.saturating_add(batches),
+                ..last
+            },
+            _ => Report {
+                at: now,
+                cause,
+                first,
+                batches,
+            },
+        });
+    }
+
+    /// How many undecided seqs there are before one.
+    fn missing_before(&self, next: Seq) -> usize {
+        let missing = next.0.saturating_sub(self.expected().0);
+        usize::try_from(missing).unwrap_or(usize::MAX)
     }
 
     /// How many outcomes it remembers without growing.
@@ -275,5 +302,38 @@ mod tests {
         assert_eq!(lane.expected(), Seq(6));
         lane.forget(Seq::ZERO);
         assert_eq!(lane.expected(), Seq(6));
+    }
+
+    #[test]
+    fn those_that_were_skipped_are_remembered_behind_those_that_were_decided() {
+        let mut lane = lane(3, 4);
+        lane.skip_before(Seq(6), 4);
+        let decisions = [1, 2, 3, 4, 5].map(|seq| {
+            lane.decision(Seq(seq))
+                .map(|decision| decision == Decision::Skipped)
+        });
+        assert_eq!(
+            decisions,
+            [None, Some(false), Some(false), Some(true), Some(true)]
+        );
+        assert_eq!((lane.expected(), lane.capacity()), (Seq(6), 4));
+        // What lies behind a gap in the memory would stand for another.
+        lane.skip_before(Seq(u64::MAX), 4);
+        assert_eq!(lane.decision(Seq(5)), None);
+        assert_eq!(lane.decision(Seq(u64::MAX - 4)), Some(Decision::Skipped));
+    }
+
+    /// P10: a client names any seq, and a host may have asked for a memory of any size.
+    #[test]
+    fn the_room_for_what_is_skipped_is_no_less_than_it_takes() {
+        let far = Seq((1 << 59) + 1);
+        assert_eq!(lane(0, 4).growth(far, usize::MAX), u64::MAX);
+        for outcomes_max in [0, 1, 4, 1_000] {
+            let mut lane = lane(3, 4);
+            let (before, growth) = (lane.heap_bytes(), lane.growth(far, outcomes_max));
+            lane.skip_before(far, outcomes_max);
+            assert!(lane.heap_bytes() as u64 <= before as u64 + growth);
+            assert!(lane.capacity() <= outcomes_max.max(4));
+        }
     }
 }

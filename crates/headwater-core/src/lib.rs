@@ -42,6 +42,7 @@ mod submission;
 mod table;
 mod time;
 mod watch;
+mod work;
 
 pub use crate::{
     admit::{Admission, Admit},

@@ -3,7 +3,7 @@ use std::{
     ops::Bound,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -25,6 +25,7 @@ pub struct Sessions {
     incarnation: Incarnation,
     issued: u64,
     sessions_max: usize,
+    lanes_max: usize,
     /// By the session's number.
     open: BTreeMap<u64, Open>,
     /// Where the search for expired ones goes on.
@@ -36,12 +37,19 @@ struct Open {
     attachment: Attachment,
     /// [`Time::as_micros`] of its last sign of life.
     seen: AtomicU64,
+    /// How many it has, over all shards: they last as long as the session.
+    lanes: AtomicUsize,
 }
 
 /// Sessions that one search for expired ones looks at: some microseconds' worth.
 const LOOKED_AT_MAX: usize = 1_024;
 
 impl Sessions {
+    /// Default for the lanes of a session. A batch opens one whether there is a document under its key or not,
+    /// so that a repeat of it is known; with the longest keys so many take 18 MiB. Few clients have more than
+    /// some; a gateway that sends for all of its own may have thousands.
+    pub const LANES_MAX: usize = 16_384;
+
     /// An engine's sessions, none yet and never more than `sessions_max` at a time.
     #[must_use]
     pub fn new(incarnation: Incarnation, sessions_max: usize) -> Self {
@@ -50,6 +58,7 @@ impl Sessions {
             incarnation,
             issued: 0,
             sessions_max,
+            lanes_max: Self::LANES_MAX,
             open: BTreeMap::new(),
             looked_at: 0,
         }
@@ -60,6 +69,12 @@ impl Sessions {
     pub fn within(self, budget: Arc<Budget>) -> Self {
         debug_assert!(self.open.is_empty(), "none is charged elsewhere");
         Self { budget, ..self }
+    }
+
+    /// No session has more lanes than so many. Default [`LANES_MAX`](Self::LANES_MAX).
+    #[must_use]
+    pub fn with_lanes_max(self, lanes_max: usize) -> Self {
+        Self { lanes_max, ..self }
     }
 
     /// Issues a session, with its first attachment.
@@ -80,6 +95,7 @@ impl Sessions {
             Open {
                 attachment,
                 seen: AtomicU64::new(now.as_micros()),
+                lanes: AtomicUsize::new(0),
             },
         );
         let session = SessionId {
@@ -131,6 +147,20 @@ impl Sessions {
             }
             _ => Err(Refusal::UnknownSession),
         }
+    }
+
+    /// Counts one lane more, if the session may have it.
+    pub(crate) fn count_lane(&self, session: SessionId) -> Result<(), Refusal> {
+        let open = self.open.get(&session.number);
+        let open = open.ok_or(Refusal::UnknownSession)?;
+        let lanes_max = self.lanes_max;
+        let one_more = |lanes| (lanes < lanes_max).then(|| lanes + 1);
+        // Relaxed: the count is all that it says.
+        let counted = open
+            .lanes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        counted.map_err(|_| Refusal::TooManyLanes { lanes_max })?;
+        Ok(())
     }
 
     /// Some session, if there is one, that has shown no sign of life for `timeout`. Each call looks at a
@@ -191,7 +221,7 @@ impl Sessions {
 }
 
 /// An entry of a B-tree of std, whose nodes are filled to two thirds in order of insertion.
-const SESSION_BYTES: u64 = 48;
+const SESSION_BYTES: u64 = 64;
 
 /// As many sessions are open as there may be, or as the memory budget has room for. Nobody's fault; one
 /// that ends makes room.

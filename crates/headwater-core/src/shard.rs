@@ -22,7 +22,7 @@ use crate::{
     freed::Freed,
     guard::Guard,
     id::{Key, Seq, SessionId, Version},
-    lane::{Cause, Known, Report},
+    lane::{Cause, Known},
     reorder::{AtDeadline, ReorderBuffer},
     session::Sessions,
     submission::{BatchLimit, Busy, Decision, Outcome, Refusal, Rejection, Submission},
@@ -144,11 +144,12 @@ fn held_bytes(patch: &Patch) -> usize {
 impl Shard {
     /// An empty shard.
     #[must_use]
-    pub fn new(config: ShardConfig, shared: Arc<Shared>) -> Self {
+    pub fn new(mut config: ShardConfig, shared: Arc<Shared>) -> Self {
+        config.outcomes_max = config.outcomes_max.min(ShardConfig::OUTCOMES_MAX);
         Self {
             table: Table::new(shared.incarnation),
             reorder: ReorderBuffer::new(config.reorder, Arc::clone(&shared.pool)),
-            allowance: Allowance::new(Arc::clone(&shared.budget)),
+            allowance: Allowance::new(Arc::clone(&shared.budget), shared.shards),
             config,
             shared,
             created: 0,
@@ -280,7 +281,10 @@ impl Shard {
             None if self.table.lanes.len() >= self.config.lanes_max => {
                 return Err(Busy::Lanes.retry());
             }
-            None => self.table.open_lane(batch.session, &batch.key),
+            None => {
+                sessions.count_lane(batch.session)?;
+                self.table.open_lane(batch.session, &batch.key)
+            }
         };
         drop(sessions);
         self.change_lane(lane_id, |lane| lane.forget(batch.acked));
@@ -361,27 +365,7 @@ impl Shard {
         self.counts.held -= batches;
         self.counts.told += batches;
         let first = seqs.first().copied().unwrap_or_default();
-        self.report(now, lane_id, cause, first, batches);
-    }
-
-    fn report(&mut self, now: Time, lane_id: LaneId, cause: Cause, first: Seq, batches: u64) {
-        let Some((lane, _)) = self.table.lane_and_entry(lane_id) else {
-            return;
-        };
-        // Several that one arrival evicts from a lane are one report.
-        lane.report = Some(match lane.report {
-            Some(last) if (last.at, last.cause) == (now, cause) => Report {
-                first: last.first.min(first),
-                batches: last.batches.saturating_add(batches),
-                ..last
-            },
-            _ => Report {
-                at: now,
-                cause,
-                first,
-                batches,
-            },
-        });
+        self.change_lane(lane_id, |lane| lane.report(now, cause, first, batches));
         self.tell(lane_id);
     }
 
@@ -476,7 +460,8 @@ impl Shard {
             } else if expected <= lane.skip_to
                 && let Some(next) = self.reorder.lowest(lane_id)
             {
-                self.skip_before(lane_id, next);
+                self.skip_before(now, lane_id, next);
+                news = true;
             } else {
                 // The run is at its end; what is missing from now on gets its own time.
                 self.change_lane(lane_id, |lane| lane.skip_to = Seq::ZERO);
@@ -490,18 +475,25 @@ impl Shard {
         self.ready.push_back(lane_id);
     }
 
-    /// Gives up what a lane misses before a seq. What the memory has no room for, it does not remember.
-    fn skip_before(&mut self, lane_id: LaneId, next: Seq) {
+    /// Gives up what a lane misses before a seq, and reports it. What the memory has no room for, it does not
+    /// remember.
+    fn skip_before(&mut self, now: Time, lane_id: LaneId, next: Seq) {
         let Some((_, lane)) = self.table.lanes.get(lane_id) else {
             return;
         };
+        let first = lane.expected();
+        let missing = next.0 - first.0;
         let outcomes_max = self.config.outcomes_max;
         let outcomes_max = if self.allowance.admits(lane.growth(next, outcomes_max)) {
             outcomes_max
         } else {
             lane.capacity().min(outcomes_max)
         };
-        self.change_lane(lane_id, |lane| lane.skip_before(next, outcomes_max));
+        self.change_lane(lane_id, |lane| {
+            lane.skip_before(next, outcomes_max);
+            lane.report(now, Cause::Skipped, first, missing);
+        });
+        self.note_reason(Cause::Skipped.code(), missing);
     }
 
     /// Whether batches wait only for a turn.
@@ -548,20 +540,12 @@ impl Shard {
         self.settle();
     }
 
-    /// Gives up what a lane misses, and decides what it holds.
+    /// Gives up what a lane misses, and decides what it holds, as far as there is room for it.
     fn skip(&mut self, now: Time, lane_id: LaneId) {
         let Some(highest) = self.reorder.highest(lane_id) else {
             return;
         };
-        let held = self.reorder.held(lane_id) as u64;
-        let Some((lane, _)) = self.table.lane_and_entry(lane_id) else {
-            return;
-        };
-        let first = lane.expected();
-        lane.skip_to = highest;
-        let missing = highest.0 - lane.decided().0 - held;
-        self.note_reason(Cause::Skipped.code(), missing);
-        self.report(now, lane_id, Cause::Skipped, first, missing);
+        self.change_lane(lane_id, |lane| lane.skip_to = highest);
         self.drain(now, lane_id);
     }
 
@@ -615,11 +599,14 @@ impl Shard {
         more
     }
 
-    /// Takes back that a batch was handed in and refused, for a caller that has made room and hands it in
+    /// Takes back that a batch was handed in and refused so, for a caller that has made room and hands it in
     /// again, so that its sender is told only once.
-    pub const fn take_back_refusal(&mut self) {
+    pub fn take_back(&mut self, refusal: Refusal) {
         self.counts.received -= 1;
         self.counts.told -= 1;
+        if let Some(count) = self.reasons.get_mut(refusal.code()) {
+            *count -= 1;
+        }
     }
 
     fn note_reason(&mut self, reason: &'static str, batches: u64) {

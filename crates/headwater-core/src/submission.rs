@@ -215,6 +215,13 @@ pub enum Refusal {
     /// It is over a limit by itself: a fault of the client.
     #[error("too large: {0}")]
     TooLarge(BatchLimit),
+    /// It is the first to its key, and its session has lanes to as many as it may: a fault of the client. They
+    /// last as long as the session.
+    #[error("the session has {lanes_max} lanes, which is the limit")]
+    TooManyLanes {
+        /// The limit.
+        lanes_max: usize,
+    },
     /// It uses an extension that the engine does not allow: a fault of the client.
     #[error("uses an extension that is not allowed")]
     ExtensionOff,
@@ -255,6 +262,7 @@ impl Refusal {
             Self::AlreadyDecided { .. } => "already_decided",
             Self::TooLate { .. } => "too_late",
             Self::TooLarge(_) => "too_large",
+            Self::TooManyLanes { .. } => "too_many_lanes",
             Self::ExtensionOff => "extension_off",
             Self::Gap { .. } => "gap",
             Self::Retry { cause, .. } => cause.code(),

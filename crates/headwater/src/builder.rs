@@ -5,7 +5,8 @@ use std::{
 };
 
 use headwater_core::{
-    Admission, Admit, ColdBounds, HistoryBounds, Incarnation, ReorderBounds, ShardConfig, Shared,
+    Admission, Admit, ColdBounds, HistoryBounds, Incarnation, ReorderBounds, Sessions, ShardConfig,
+    Shared,
 };
 use headwater_doc::{Extensions, Limits};
 
@@ -24,6 +25,7 @@ pub struct Builder {
     shard_seed: Option<u64>,
     incarnation: Option<Incarnation>,
     sessions_max: usize,
+    session_lanes_max: usize,
     memory_max: u64,
     reorder: Option<ReorderBounds>,
     admit: Option<Arc<dyn Admit>>,
@@ -61,6 +63,7 @@ impl Builder {
             shard_seed: None,
             incarnation: None,
             sessions_max: SESSIONS_MAX,
+            session_lanes_max: Sessions::LANES_MAX,
             memory_max: MEMORY_MAX,
             reorder: None,
             admit: None,
@@ -100,6 +103,13 @@ impl Builder {
         self
     }
 
+    /// Most lanes of a session, in all shards together: keys to which it has handed in a batch, also where no
+    /// document is. Default 16,384.
+    pub const fn session_lanes_max(mut self, lanes: usize) -> Self {
+        self.session_lanes_max = lanes;
+        self
+    }
+
     /// How large and deep a document may be. Default [`Limits::default`].
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;
@@ -124,7 +134,7 @@ impl Builder {
         self
     }
 
-    /// Most outcomes that a lane remembers to answer repeats with, at least 1. Default 128.
+    /// Most outcomes that a lane remembers to answer repeats with, 1 to 65,536. Default 128.
     pub const fn outcomes_max(mut self, outcomes: usize) -> Self {
         self.config.outcomes_max = outcomes;
         self
@@ -231,8 +241,8 @@ impl Builder {
             ),
             (
                 "outcomes_max",
-                "at least 1, or no repeat could be told from a new batch",
-                self.config.outcomes_max >= 1,
+                "from 1 to 65,536",
+                (1..=ShardConfig::OUTCOMES_MAX).contains(&self.config.outcomes_max),
             ),
             (
                 "reorder.lane",
@@ -276,12 +286,13 @@ impl Builder {
         let incarnation = self.incarnation.unwrap_or_else(|| Incarnation(random()));
         let shared = Shared {
             admit: self.admit,
+            shards: self.shards,
             ..Shared::new(incarnation, self.memory_max)
         };
         Ok(Engine::new(
             self.shards,
             self.shard_seed.unwrap_or_else(random),
-            self.sessions_max,
+            Sessions::new(incarnation, self.sessions_max).with_lanes_max(self.session_lanes_max),
             self.settings,
             self.config,
             shared,

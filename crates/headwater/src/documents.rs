@@ -4,8 +4,8 @@ use std::{
 };
 
 use headwater_core::{
-    ApplyError, Commit, CreateError, DocumentOptions, Epoch, Key, Position, Snapshot, Staged,
-    Version,
+    ApplyError, Commit, CreateError, DocumentOptions, Epoch, Key, Position, Shard, Snapshot,
+    Staged, Version,
 };
 use headwater_doc::{Patch, Value};
 use parking_lot::RwLockWriteGuard;
@@ -208,23 +208,34 @@ impl Engine {
             let shard = plan.entry(self.0.route.shard(key)).or_default();
             shard.entry(key).or_default().push(index);
         }
-        let mut shards: Vec<(RwLockWriteGuard<'_, _>, Vec<Planned<'_>>)> = Vec::new();
+        let mut shards: Vec<(RwLockWriteGuard<'_, Shard>, Vec<Planned<'_>>)> = Vec::new();
         for (index, documents) in plan {
             let Some(shard) = self.0.shards.get(index) else {
                 continue;
             };
             let mut shard = shard.write();
             let mut staged = Vec::new();
+            let mut failed = None;
             for (key, places) in documents {
                 let patch = |&place: &usize| writes.get(place).map(|(_, patch)| Arc::clone(patch));
                 let patches: Vec<_> = places.iter().filter_map(patch).collect();
-                let stage = shard.stage(key, &patches).map_err(|error| TransactError {
-                    write: places.get(error.patch).copied().unwrap_or_default(),
-                    error: error.error,
-                })?;
-                staged.push((key, places, stage));
+                match shard.stage(key, &patches) {
+                    Ok(stage) => staged.push((key, places, stage)),
+                    Err(error) => {
+                        let write = places.get(error.patch).copied().unwrap_or_default();
+                        failed = Some((write, error.error));
+                        break;
+                    }
+                }
             }
             shards.push((shard, staged));
+            if let Some((write, error)) = failed {
+                for (mut shard, staged) in shards {
+                    let staged = staged.into_iter().map(|(_, _, staged)| staged);
+                    staged.for_each(|staged| shard.unstage(staged));
+                }
+                return Err(TransactError { write, error });
+            }
         }
         let now = self.now();
         let mut versions = vec![Version::ZERO; writes.len()];

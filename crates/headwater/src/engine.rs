@@ -19,6 +19,7 @@ use crate::{
     mail::Mail,
     metrics::Meters,
     queue::{Queue, QueueBounds},
+    relief::Vain,
     route::Route,
     timers::Timers,
     waiting::Waiting,
@@ -77,8 +78,8 @@ pub(crate) struct Inner {
     pub(crate) numbers: AtomicU64,
     /// Where the sweep of the shards goes on; also keeps two sweeps apart.
     pub(crate) sweep: Mutex<Sweep>,
-    /// Held by whoever is making room in memory: until when it is no use to try.
-    pub(crate) relief: Mutex<Time>,
+    /// Held by whoever is making room in memory.
+    pub(crate) relief: Mutex<Vain>,
     pub(crate) background: Background,
     pub(crate) tallies: Tallies,
     /// Registered with the first sample.
@@ -140,7 +141,7 @@ impl Engine {
     pub(crate) fn new(
         shards: usize,
         shard_seed: u64,
-        sessions_max: usize,
+        sessions: Sessions,
         settings: Settings,
         config: ShardConfig,
         shared: Shared,
@@ -150,9 +151,7 @@ impl Engine {
         Self(Arc::new(Inner {
             shards: (0..shards).map(shard).collect(),
             route: Route::new(shard_seed, shards),
-            sessions: RwLock::new(
-                Sessions::new(shared.incarnation, sessions_max).within(Arc::clone(&shared.budget)),
-            ),
+            sessions: RwLock::new(sessions.within(Arc::clone(&shared.budget))),
             shared,
             settings,
             cold_idle: config.cold.idle,

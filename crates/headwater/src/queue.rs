@@ -301,15 +301,15 @@ impl Inner {
             } else {
                 shard.submit(now, self.sessions.read(), &job.batch)
             };
-            if matches!(
-                outcome,
-                Outcome::Refused(Refusal::Retry {
+            if let Outcome::Refused(
+                refusal @ Refusal::Retry {
                     cause: Busy::Memory,
                     ..
-                })
-            ) {
+                },
+            ) = outcome
+            {
                 // So is one that others have to make room for first.
-                shard.take_back_refusal();
+                shard.take_back(refusal);
                 again = round.jobs.pop_front();
                 break;
             }

@@ -1,9 +1,18 @@
 use std::time::Duration;
 
-use headwater_core::{Freeze, Shard};
+use headwater_core::{Freeze, Shard, Time};
 use parking_lot::RwLock;
 
 use crate::engine::{Inner, Tallies};
+
+/// When there was too little room to be made.
+#[derive(Debug, Default)]
+pub(crate) struct Vain {
+    /// Until when it is no use to try again.
+    until: Time,
+    /// What was used nonetheless.
+    used: u64,
+}
 
 /// Making room in memory.
 impl Inner {
@@ -23,8 +32,12 @@ impl Inner {
     /// at most after it; `None` if nothing was done, because that was in vain a moment ago or somebody else
     /// is at it.
     pub(crate) fn relieve_quickly(&self) -> Option<u64> {
-        let mut vain_until = self.relief.try_lock_for(RELIEF_WAIT)?;
-        if self.now() < *vain_until {
+        let mut vain = self.relief.try_lock_for(RELIEF_WAIT)?;
+        let budget = &self.shared.budget;
+        // What has been free since is taken by something else now: by history, perhaps. Time alone does not
+        // tell that to a host that seldom ticks.
+        let freed = vain.used.saturating_sub(budget.lowest());
+        if self.now() < vain.until && freed < budget.max() / RELIEF_OF {
             return None;
         }
         Tallies::count(&self.tallies.reliefs);
@@ -50,7 +63,10 @@ impl Inner {
             }
         }
         if goes_on() {
-            *vain_until = self.now() + RELIEF_PAUSE;
+            *vain = Vain {
+                until: self.now() + RELIEF_PAUSE,
+                used: self.shared.budget.used(),
+            };
         }
         Some(target)
     }

@@ -87,12 +87,12 @@ impl Inner {
     /// Takes a batch, and if there is no room for it makes some and takes it then. Not if the engine is
     /// `over`: for new batches once it closes, for those from a queue once that was worked off.
     pub(crate) fn submit(&self, batch: &Submission, over: &AtomicBool) -> Outcome {
-        let decide = |again: bool| {
+        let decide = |refused: Option<Refusal>| {
             // Before the shard is locked, which nobody should wait for while it inflates.
             self.warm(&batch.key);
             let mut shard = self.shard(&batch.key).write();
-            if again {
-                shard.take_back_refusal();
+            if let Some(refusal) = refused {
+                shard.take_back(refusal);
             }
             // Looked at under the lock, so that nothing is held once what is held was given up.
             let (now, sessions) = (self.now(), self.sessions.read());
@@ -105,14 +105,16 @@ impl Inner {
             self.finish(shard);
             (outcome, more)
         };
-        let (mut outcome, mut more) = decide(false);
-        if let Outcome::Refused(Refusal::Retry {
-            cause: Busy::Memory,
-            ..
-        }) = outcome
+        let (mut outcome, mut more) = decide(None);
+        if let Outcome::Refused(
+            refusal @ Refusal::Retry {
+                cause: Busy::Memory,
+                ..
+            },
+        ) = outcome
             && self.relieve()
         {
-            (outcome, more) = decide(true);
+            (outcome, more) = decide(Some(refusal));
         }
         // The rest of a long run that was held, with room for others between the turns.
         while more {

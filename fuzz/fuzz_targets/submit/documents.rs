@@ -88,6 +88,9 @@ impl Host {
         let patches: Vec<Arc<Patch>> = (0..bytes.below(4))
             .map(|_| self.patch(key, bytes))
             .collect();
+        if let Some(pending) = self.pending.take() {
+            self.shard.unstage(pending.staged);
+        }
         let before = self.shard.snapshot(self.now, key);
         let staged = self.shard.stage(key, &patches);
         assert_eq!(

@@ -5,7 +5,7 @@ use headwater_doc::{LimitExceeded, Patch, PatchError, Reason, Value};
 use super::Shard;
 use crate::{
     config::DocumentOptions,
-    document::{Document, Made, Snapshot, Staged, Turn, Undone},
+    document::{BATCH_BYTES, Document, Made, Snapshot, Staged, Turn, Undone},
     id::{Epoch, Key, Position, Version},
     submission::{Busy, Rejection},
     time::Time,
@@ -166,9 +166,15 @@ impl Shard {
     ///
     /// [`StageError`] with the index of the batch.
     pub fn stage(&mut self, key: &Key, patches: &[Arc<Patch>]) -> Result<Staged, StageError> {
+        let staged = self.try_stage(key, patches);
+        if staged.is_err() {
+            self.settle();
+        }
+        staged
+    }
+
+    fn try_stage(&mut self, key: &Key, patches: &[Arc<Patch>]) -> Result<Staged, StageError> {
         let fails = |patch, error| StageError { patch, error };
-        // What other documents of the transaction were let in with stays theirs until they are installed.
-        let before = self.allowance.promised();
         for (index, patch) in patches.iter().enumerate() {
             if self.make_room(key, patch, 0).is_err() {
                 return Err(fails(index, ApplyError::Memory));
@@ -176,27 +182,33 @@ impl Shard {
         }
         let document = self.table.document(key);
         let document = document.ok_or_else(|| fails(0, ApplyError::NoSuchDocument))?;
-        let bytes = self.allowance.promised() - before;
         let mut staged = document
             .stage(patches, &self.config.limits)
             .map_err(|(patch, error)| fails(patch, error.into()))?;
         // As a commit does: what the batches multiply, by copying, nobody has made room for.
-        staged.bytes = staged.growth(document).max(bytes);
-        if !self.allowance.admits(staged.bytes - bytes) {
+        let growth = staged.growth(document).saturating_add(BATCH_BYTES);
+        if !self.allowance.admits_in_all(growth) {
             return Err(fails(patches.len().saturating_sub(1), ApplyError::Memory));
         }
+        staged.bytes = self.allowance.stage();
         Ok(staged)
+    }
+
+    /// Gives back what was kept for what was staged and is not to be installed.
+    pub fn unstage(&mut self, staged: Staged) {
+        self.allowance.unstage(staged.bytes);
+        self.settle();
     }
 
     /// Commits what was staged, and says which version that made; `None`, and nothing is done, if the
     /// document has changed meanwhile.
     pub fn install(&mut self, now: Time, key: &Key, staged: Staged) -> Option<Version> {
-        let promised = self.allowance.promised().saturating_sub(staged.bytes);
+        self.allowance.unstage(staged.bytes);
         let installed = self.change(key, |document, rules| {
             let installed = document.install(now, staged, rules);
             installed.then_some(document.version)
         });
-        self.settle_but(promised);
+        self.settle();
         installed.flatten()
     }
 
@@ -225,13 +237,10 @@ impl Shard {
             // Says which operation breaks the limit, if one does.
             return self.apply(now, key, made.patch).map(Some);
         }
-        let before = self.allowance.promised();
         if self.make_room(key, &made.patch, 0).is_err() {
             return Err(ApplyError::Memory);
         }
-        let mut staged = Staged::from(made);
-        staged.bytes = self.allowance.promised() - before;
-        Ok(self.install(now, key, staged))
+        Ok(self.install(now, key, Staged::from(made)))
     }
 
     /// Keys of documents in no particular order, at most `max`, from a place on: 0, or where the last call

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-use headwater_doc::{Operation, Patch, Pointer, Value};
+use headwater_doc::{Patch, Pointer};
 
 use super::{HELD_BYTES, Shard};
 use crate::{
     budget::Memory,
     cold::{Freeze, Frozen, Thaw, Thawed},
-    document::{Document, Rules},
+    document::{BATCH_BYTES, Document, Rules},
     id::Key,
     lane::Lane,
     submission::{Busy, Refusal},
@@ -174,7 +174,9 @@ impl Shard {
         (end < self.table.entries.capacity()).then_some(end)
     }
 
-    /// Makes sure that the budget has room for what a batch may take, whatever comes of it, and for `tables`.
+    /// Makes sure that the budget has room for what a batch brings, whatever comes of it, and for `tables`.
+    /// What it multiplies, by copying, is found out when it is decided: a batch that fails takes nothing of
+    /// it, and must not have others lose their history for it.
     pub(super) fn make_room(
         &mut self,
         key: &Key,
@@ -186,8 +188,7 @@ impl Shard {
         let bytes = bytes
             .saturating_add(HELD_BYTES)
             .saturating_add(BATCH_BYTES)
-            .saturating_add(tables)
-            .saturating_add(self.multiplied(key, patch));
+            .saturating_add(tables);
         let copied = PATH_BYTES.saturating_mul(patch.operations().len() as u64);
         // Nearly always there is room for the worst, and no need to look at the document.
         let ample = self.cold == 0 && self.allowance.admits(bytes.saturating_add(copied));
@@ -196,25 +197,12 @@ impl Shard {
                 .allowance
                 .admits(bytes.saturating_add(self.growth(key, copied)))
         {
+            // The document has no claim to it, however it grows.
+            self.allowance.take(tables);
             Ok(())
         } else {
             Err(Busy::Memory.retry())
         }
-    }
-
-    /// What a batch adds by copying what is there before it. Copies of what it brings itself are found out
-    /// when it is decided.
-    fn multiplied(&self, key: &Key, patch: &Patch) -> u64 {
-        let operations = patch.operations().iter();
-        let sources = operations.filter_map(|operation| match operation {
-            Operation::Copy { from, .. } => Some(from),
-            _ => None,
-        });
-        let root = || self.table.document(key).and_then(Document::hot);
-        sources.fold(0, |sum: u64, from| {
-            let value = root().and_then(|root| from.resolve(root));
-            sum.saturating_add(value.map_or(0, Value::heap_bytes))
-        })
     }
 
     /// What a batch may copy of a document, at most `copied`, because somebody holds the newest version; or
@@ -259,7 +247,7 @@ impl Shard {
         let rules = Rules {
             limits: &self.config.limits,
             history: &self.config.history,
-            room: self.allowance.room(),
+            allowance: &mut self.allowance,
             freed: &mut self.effects.freed,
         };
         let changed = change(document, rules);
@@ -295,14 +283,9 @@ impl Shard {
 
     /// The end of each call that changes something.
     pub(super) fn settle(&mut self) {
-        self.settle_but(0);
-    }
-
-    /// The end of a call after which so much may still be taken of what was let in.
-    pub(super) fn settle_but(&mut self, promised: u64) {
         debug_assert!(self.counts.balance(), "P4: {:?}", self.counts);
         let total = self.memory().total();
-        self.allowance.settle(total, promised);
+        self.allowance.settle(total);
     }
 }
 
@@ -326,9 +309,6 @@ const RELIEVED_MAX: usize = 256;
 const fn inflated(written_bytes: u64) -> u64 {
     written_bytes.saturating_mul(2)
 }
-
-/// What a batch may take in tables beyond itself: a lane, its outcomes, and the growth of the history.
-const BATCH_BYTES: u64 = 2 << 10;
 
 /// What an operation may copy of a document that somebody holds: a node at each of four levels.
 const PATH_BYTES: u64 = 4 * 600;

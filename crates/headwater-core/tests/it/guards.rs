@@ -143,6 +143,46 @@ fn a_base_that_history_no_longer_reaches_is_too_old_and_the_oldest_left_is_not()
 }
 
 /// The newest version is a base also where the history is empty.
+/// P9: the rest of the history is as if it were not there.
+#[test]
+fn a_base_is_too_old_once_others_have_done_more_since_than_a_batch_may() {
+    let (mut server, start, one, other) = with(ShardConfig {
+        history: HistoryBounds {
+            bytes_min: u64::MAX,
+            ..HistoryBounds::default()
+        },
+        ..config()
+    });
+    let operation = r#"{"op":"replace","path":"/b","value":2}"#;
+    let large = format!("[{}]", vec![operation; 5_000].join(","));
+    for seq in 1..=3 {
+        assert_eq!(server.send(&one, seq, &large), applied(seq));
+    }
+    let elsewhere = replace("/a/x", "2");
+    let guard = |version| Guard::Untouched(at(start, version));
+    let too_old = Outcome::Rejected(Rejection::BaseTooOld {
+        oldest: Version(1),
+        head: Version(3),
+    });
+    // Whether it would conflict or not.
+    for text in [&elsewhere, &large] {
+        assert_eq!(try_guarded(&mut server, &other, guard(0), text), too_old);
+    }
+    // What it has done itself does not count.
+    let outcome = try_guarded(&mut server, &one, guard(0), &elsewhere);
+    assert_eq!(outcome, applied(4));
+    let outcome = try_guarded(&mut server, &other, guard(1), &replace("/list", "[]"));
+    assert_eq!(
+        outcome,
+        Outcome::Rejected(Rejection::BaseTooOld {
+            oldest: Version(2),
+            head: Version(4),
+        })
+    );
+    let outcome = try_guarded(&mut server, &other, guard(2), &replace("/list", "[]"));
+    assert_eq!(outcome, applied(5));
+}
+
 #[test]
 fn the_newest_version_is_never_too_old() {
     for guard in [Guard::Exact, Guard::Untouched] {

@@ -1,11 +1,16 @@
 //! Where the memory goes, and the budget that bounds it.
 
-use std::sync::Arc;
+use std::{
+    ptr,
+    sync::{Arc, Mutex},
+};
 
 use headwater_core::{
-    ApplyError, Bound, Budget, Busy, Cause, ColdBounds, CreateError, DocumentOptions,
-    HistoryBounds, Memory, Outcome, ReorderBounds, Report, Seq, ShardConfig, Shared, Snapshot,
+    ApplyError, AtDeadline, Bound, Budget, Busy, Cause, ColdBounds, CreateError, Decision,
+    DocumentOptions, HistoryBounds, Memory, Outcome, ReorderBounds, Report, Seq, Shard,
+    ShardConfig, Shared, Snapshot, Time, Version,
 };
+use headwater_doc::Patch;
 
 use crate::{
     pair::{Client, FAILS, INCARNATION, Server, append, config, json, key, patch},
@@ -185,6 +190,31 @@ fn a_batch_that_fails_leaves_the_memory_as_it_was() {
     }
     assert_eq!(server.shard.memory().history, before.history);
     assert_eq!(server.shard.memory().pins, before.pins);
+}
+
+/// Scenario: a host writes batches that fail, and always holds the version that it has read last. Failure:
+/// each batch left a pin, and the next commit looked at millions of them under the lock. Fix: a version that
+/// has remained the newest is shown again.
+#[test]
+fn batches_that_fail_while_the_newest_version_is_held_leave_no_pins() {
+    let mut server = Server::new();
+    server.create("room", r#"{"log":[]}"#);
+    server.apply("room", &append(1));
+    let mut held = server.snapshot("room");
+    let before = server.shard.memory();
+    for _ in 0..1_000 {
+        let failed = server.shard.apply(server.now, &key("room"), patch(FAILS));
+        assert!(failed.is_err());
+        let again = server.snapshot("room");
+        assert!(ptr::eq(&raw const *held, &raw const *again));
+        held = again;
+    }
+    assert_eq!(server.shard.memory().pins, before.pins);
+    assert_eq!(server.shard.memory().history, before.history);
+    server.apply("room", &append(2));
+    assert!(server.shard.memory().pins > 0);
+    assert_eq!(held.root.canonical(), r#"{"log":[1]}"#);
+    assert_eq!(server.text("room"), r#"{"log":[1,2]}"#);
 }
 
 /// A history of one commit, so that what was removed is soon held by nobody but readers.
@@ -573,6 +603,40 @@ fn a_held_batch_that_finds_no_room_is_told_and_taken_when_there_is_some() {
 }
 
 /// P7: a copy is small as a batch, and counts whole in the document.
+/// P4: what a lane skips before the memory stops it has been skipped, and no more than that.
+#[test]
+fn what_is_not_skipped_for_want_of_room_is_not_reported_as_skipped() {
+    let mut config = config();
+    config.reorder.at_deadline = AtDeadline::Skip;
+    let mut server = Server::sharing(config, Shared::new(INCARNATION, 200 << 10));
+    server.create("room", r#"{"log":[]}"#);
+    server.create("hall", r#"{"log":[]}"#);
+    let (client, other) = (server.client("room"), server.client("hall"));
+    for (seq, bytes) in [(3, 10), (5, 6_000), (9, 10)] {
+        let outcome = server.send(&client, seq, &add("/log/-", bytes));
+        assert!(matches!(outcome, Outcome::Held { .. }), "{outcome:?}");
+    }
+    let budget = Arc::clone(&server.shared.budget);
+    let mut seq = 0;
+    while budget.max() - budget.used() > 8 << 10 {
+        seq += 1;
+        server.send_all(&other, [seq]);
+    }
+    server.later(2_000);
+    let status = server.status(&client);
+    let report = Report {
+        at: server.now,
+        cause: Cause::Memory,
+        first: Seq(5),
+        batches: 1,
+    };
+    assert_eq!((status.decided, status.report), (Seq(4), Some(report)));
+    assert_eq!(status.missing, [Seq(5)..=Seq(8)]);
+    assert_eq!(server.shard.reasons()["skipped"], 3);
+    let skipped = [1, 2, 4].map(|seq| server.decision(&client, seq));
+    assert_eq!(skipped, [Some(Decision::Skipped); 3]);
+}
+
 #[test]
 fn a_batch_that_multiplies_what_is_there_is_held_to_the_budget() {
     let mut server = tiny(200 << 10);
@@ -583,6 +647,134 @@ fn a_batch_that_multiplies_what_is_there_is_held_to_the_budget() {
         let text = format!(r#"[{{"op":"copy","from":"","path":"/c{number}"}}]"#);
         let _full = server.shard.apply(server.now, &key("room"), patch(&text));
         within(&budget);
+    }
+}
+
+/// Takes some kB as a batch, and 30 MB in a document.
+fn multiplying() -> Arc<Patch> {
+    let copies = (0..1_000).map(|n| format!(r#",{{"op":"copy","from":"/s","path":"/{n}"}}"#));
+    let text = "x".repeat(30_000);
+    patch(&format!(
+        r#"[{{"op":"add","path":"/s","value":"{text}"}}{}]"#,
+        copies.collect::<String>()
+    ))
+}
+
+/// Scenario: two shards commit a batch that multiplies, at the same time: the second begins when the first has
+/// found that there is room for its own. Failure: both read that there was room, and took it. Fix: who finds
+/// room has taken it by that.
+#[test]
+fn two_shards_do_not_find_the_same_room() {
+    let other: Arc<Mutex<Option<Shard>>> = Arc::default();
+    let theirs = Arc::new(Mutex::new(None));
+    let mut shared = Shared::new(INCARNATION, 40 << 20);
+    let rule = {
+        let (other, theirs) = (Arc::clone(&other), Arc::clone(&theirs));
+        // Within the first one's commit.
+        move |_: &headwater_core::Admission<'_>| {
+            let mut shard = other.lock().unwrap();
+            let applied = shard
+                .as_mut()
+                .map(|shard| shard.apply(Time::START, &key("hall"), multiplying()));
+            *theirs.lock().unwrap() = applied;
+            Ok(())
+        }
+    };
+    shared.admit = Some(Arc::new(rule));
+    let mut server = Server::sharing(config(), shared);
+    server.create("room", "{}");
+    let mut second = Shard::new(config(), Arc::clone(&server.shared));
+    second
+        .create(
+            server.now,
+            &key("hall"),
+            json("{}"),
+            DocumentOptions::default(),
+        )
+        .unwrap();
+    *other.lock().unwrap() = Some(second);
+
+    let client = server.client("room");
+    let mut batch = client.batch(1, "[]");
+    batch.patch = multiplying();
+    let outcome = server.submit(&batch);
+    let version = Version(1);
+    assert_eq!(outcome, Outcome::Applied { version });
+    assert_eq!(*theirs.lock().unwrap(), Some(Err(ApplyError::Memory)));
+    within(&server.shared.budget);
+    // And when that has gone, there is room for the other.
+    server.shard.remove(&key("room"));
+    let mut other = other.lock().unwrap();
+    let shard = other.as_mut().unwrap();
+    assert_eq!(
+        shard.apply(server.now, &key("hall"), multiplying()),
+        Ok(version)
+    );
+    within(&server.shared.budget);
+}
+
+/// P7: room is kept for what is staged, whatever comes between, and for nothing else.
+///
+/// Scenario: transactions that fail, again and again. Failure: what they had asked for stayed reserved, and
+/// others lost their history for it. Fix: what is not staged is given back at once, what is not installed
+/// by `unstage`.
+#[test]
+fn what_is_not_installed_is_given_back() {
+    const BYTES: u64 = 50_000;
+    let mut server = tiny(1 << 20);
+    let budget = Arc::clone(&server.shared.budget);
+    server.create("room", r#"{"log":[]}"#);
+    server.create("hall", r#"{"log":[]}"#);
+    let fits = patch(&add("/a", 50_000));
+    let before = budget.used();
+    for _ in 0..100 {
+        let both = [Arc::clone(&fits), patch(FAILS)];
+        assert_eq!(
+            server.shard.stage(&key("room"), &both).unwrap_err().patch,
+            1
+        );
+        assert!(server.shard.stage(&key("nowhere"), &both).is_err());
+        assert!(budget.used() < before + BYTES, "{}", budget.used());
+    }
+    for _ in 0..100 {
+        let staged = server
+            .shard
+            .stage(&key("room"), &[Arc::clone(&fits)])
+            .unwrap();
+        assert!(server.shard.stage(&key("hall"), &[patch(FAILS)]).is_err());
+        server.apply("hall", "[]");
+        assert!(budget.used() > before + BYTES, "{}", budget.used());
+        server.shard.unstage(staged);
+        assert!(budget.used() < before + BYTES, "{}", budget.used());
+    }
+    let staged = server.shard.stage(&key("room"), &[fits]).unwrap();
+    let installed = server.shard.install(server.now, &key("room"), staged);
+    assert_eq!(installed, Some(Version(1)));
+    server.shard.remove(&key("room"));
+    assert!(budget.used() < before + BYTES, "{}", budget.used());
+}
+
+/// P7: what shards reserve ahead is little beside the budget, however many they are.
+#[test]
+fn all_shards_together_reserve_at_most_a_32nd_of_the_budget_in_vain() {
+    for shards in [1, 64, 2_048] {
+        let mut shared = Shared::new(INCARNATION, 64 << 20);
+        shared.shards = shards;
+        let shared = Arc::new(shared);
+        let budget = &shared.budget;
+        let shard = |_| Shard::new(config(), Arc::clone(&shared));
+        let mut all: Vec<_> = (0..shards).map(shard).collect();
+        for shard in &mut all {
+            let (now, room) = (Time::START, key("room"));
+            let made = shard.create(now, &room, json("{}"), DocumentOptions::default());
+            assert!(made.is_ok(), "{made:?}: {}", budget.used());
+            let big = patch(&add("/big", 5_000));
+            shard.apply(now, &room, big).unwrap();
+            shard.apply(now, &room, patch(&add("/big", 1))).unwrap();
+        }
+        let total: u64 = all.iter().map(|shard| shard.memory().total()).sum();
+        let in_vain = budget.used() - total;
+        assert!(in_vain <= budget.max() / 32, "{shards}: {in_vain}");
     }
 }
 

@@ -2,11 +2,11 @@
 
 use headwater_core::{
     Attachment, BatchLimit, Bound, Busy, Decision, Incarnation, Limit, Outcome, Refusal, Rejection,
-    ReorderBounds, Scope, Seq, SessionId, ShardConfig, Submission, Time, Version,
+    ReorderBounds, Scope, Seq, SessionId, Sessions, ShardConfig, Submission, Time, Version,
 };
 use headwater_doc::{Extensions, LimitExceeded, Limits, Reason};
 
-use crate::pair::{Client, FAILS, Server, append, config, key};
+use crate::pair::{Client, FAILS, INCARNATION, Server, append, config, key};
 
 fn room() -> (Server, Client) {
     with(config())
@@ -267,6 +267,32 @@ fn a_batch_for_which_no_lane_can_be_opened_is_refused() {
         server.send(&other, 1, "[]"),
         Outcome::Rejected(Rejection::NoSuchDocument)
     );
+}
+
+/// P7: a lane is opened whether there is a document under its key or not, and lasts as long as its session.
+#[test]
+fn a_session_has_no_more_lanes_than_it_may() {
+    let (mut server, _) = room();
+    server.sessions = Sessions::new(INCARNATION, 2).with_lanes_max(2);
+    let (one, other) = (server.client("room"), server.client("room"));
+    let nowhere = Outcome::Rejected(Rejection::NoSuchDocument);
+    server.send_all(&one, [1]);
+    assert_eq!(server.send(&one.on("nowhere"), 1, "[]"), nowhere);
+    let lanes = server.shard.memory().lanes;
+    let full = Outcome::Refused(Refusal::TooManyLanes { lanes_max: 2 });
+    for seq in [1, 2] {
+        assert_eq!(server.send(&one.on("elsewhere"), seq, "[]"), full);
+    }
+    assert_eq!(server.shard.memory().lanes, lanes);
+    assert_eq!(server.shard.reasons()["too_many_lanes"], 2);
+    // P1: its lanes go on, and so do those of others.
+    server.send_all(&one, [2]);
+    let code = "no_such_document";
+    assert_eq!(
+        server.send(&one.on("nowhere"), 1, "[]"),
+        Outcome::Duplicate(Decision::Rejected { code })
+    );
+    assert_eq!(server.send(&other.on("elsewhere"), 1, "[]"), nowhere);
 }
 
 #[test]

@@ -204,6 +204,26 @@ fn a_gap_of_any_width_costs_nothing() {
     ));
 }
 
+/// P10: nor where the host has asked for a memory without end.
+#[test]
+fn a_gap_of_any_width_costs_what_may_be_remembered_at_most() {
+    let (mut server, client) = with(ShardConfig {
+        outcomes_max: usize::MAX,
+        reorder: skipping(),
+        ..config()
+    });
+    let far = (1 << 59) + 1;
+    server.hold_all(&client, [far]);
+    server.later(2_000);
+    assert_eq!(server.status(&client).decided, Seq(far));
+    assert_eq!(
+        server.decision(&client, far - 65_535),
+        Some(Decision::Skipped)
+    );
+    assert_eq!(server.decision(&client, far - 65_536), None);
+    assert!(server.shard.memory().lanes <= 3 << 20);
+}
+
 /// P9: the deadline of one lane does not keep the shard for longer than a turn.
 #[test]
 fn a_run_longer_than_a_turn_is_decided_in_turns() {

@@ -39,14 +39,15 @@ fn the_number_of_shards_is_a_power_of_two_up_to_65_536() {
 }
 
 #[test]
-fn a_lane_remembers_one_outcome_at_least() {
-    let error = error(Engine::builder().outcomes_max(0));
-    assert_eq!(error.field, "outcomes_max");
-    assert_eq!(
-        error.to_string(),
-        "outcomes_max must be at least 1, or no repeat could be told from a new batch"
-    );
-    assert!(Engine::builder().outcomes_max(1).build().is_ok());
+fn a_lane_remembers_from_one_outcome_up_to_65_536() {
+    for outcomes in [0, 65_537, 1 << 59, usize::MAX] {
+        let error = error(Engine::builder().outcomes_max(outcomes));
+        assert_eq!(error.field, "outcomes_max", "{outcomes}");
+        assert_eq!(error.to_string(), "outcomes_max must be from 1 to 65,536");
+    }
+    for outcomes in [1, 65_536] {
+        assert!(Engine::builder().outcomes_max(outcomes).build().is_ok());
+    }
 }
 
 #[test]

@@ -594,6 +594,11 @@ fn memory_is_relieved_for_a_batch_in_a_queue_as_for_one_handed_in_directly() {
         }
         let stats = engine.stats();
         assert_eq!((stats.counts.received, stats.counts.applied), (100, 100));
+        // Those for which room had to be made were refused at first, and nobody heard of it.
+        assert_eq!(
+            (stats.counts.told, stats.reasons.values().sum::<u64>()),
+            (0, 0)
+        );
         assert!(stats.reliefs > 0, "no load");
     }
 }

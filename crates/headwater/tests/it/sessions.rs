@@ -1,12 +1,13 @@
 //! Sessions as they are opened, attached again and closed.
 
 use headwater::{
-    Attachment, Busy, Decision, Engine, Incarnation, Outcome, Refusal, Seq, SessionId, Submission,
-    TooManySessions, Version,
+    Attachment, Busy, Decision, Engine, Incarnation, Outcome, Refusal, Rejection, Seq, SessionId,
+    Submission, TooManySessions, Version,
 };
 
 use crate::fixture::{
-    UNKNOWN, UNUSED, append, applied, builder, counts, engine, hold, room, rooms, send, text,
+    UNKNOWN, UNUSED, append, applied, builder, counts, engine, hold, key, patch, room, rooms, send,
+    text,
 };
 
 /// P4: what a session held when it was closed is told: it ended, and knows.
@@ -71,6 +72,47 @@ fn the_lanes_of_a_closed_session_make_room_for_others() {
     engine.close_session(leaver.id());
     assert_eq!(comer.submit(&room, Seq(1), append(9)), applied(2));
     send(&comer, &hall, [1]);
+}
+
+/// P7: a repeat must be known also of a batch to a key where no document is, so each such key takes a lane.
+#[test]
+fn a_session_that_names_keys_without_end_leaves_room_for_others() {
+    let engine = builder().memory_max(64 << 20).build().unwrap();
+    let room = room(&engine, "room");
+    let greedy = engine.open_session().unwrap();
+    let mut lanes = 0;
+    let outcome = loop {
+        let key = key(&format!("{lanes:0>500}"));
+        match greedy.submit(&key, Seq(1), patch("[]")) {
+            Outcome::Rejected(Rejection::NoSuchDocument) => lanes += 1,
+            other => break other,
+        }
+    };
+    let lanes_max = 16_384;
+    let full = Outcome::Refused(Refusal::TooManyLanes { lanes_max });
+    assert_eq!((lanes, &outcome), (lanes_max, &full));
+    assert!(engine.memory().total() < 24 << 20, "{:?}", engine.memory());
+    send(&engine.open_session().unwrap(), &room, [1]);
+    // The next session may have as many.
+    assert_eq!(greedy.submit(&room, Seq(1), append(2)), full);
+    engine.close_session(greedy.id());
+    send(&engine.open_session().unwrap(), &room, [1]);
+}
+
+#[test]
+fn the_lanes_of_a_session_are_counted_over_all_shards() {
+    let engine = builder().session_lanes_max(3).build().unwrap();
+    let rooms = rooms(&engine);
+    let session = engine.open_session().unwrap();
+    for room in &rooms[..3] {
+        send(&session, room, [1]);
+        hold(&session, room, [3]);
+    }
+    let full = Outcome::Refused(Refusal::TooManyLanes { lanes_max: 3 });
+    for room in &rooms[3..] {
+        assert_eq!(session.submit(room, Seq(1), append(1)), full);
+    }
+    send(&session, &rooms[0], [2]);
 }
 
 /// A connection may break without its session: only the host ends that.

@@ -5,27 +5,30 @@
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
-    sync::atomic::{AtomicIsize, Ordering},
+    cell::Cell,
 };
 
-/// The system's allocator, and how many bytes are requested of it and not given back.
+/// The system's allocator, and how many bytes each thread has requested of it and not given back.
 pub(crate) struct Counting;
 
-static HELD: AtomicIsize = AtomicIsize::new(0);
+thread_local! {
+    // Of each thread by itself: what the harness frees of the test before is none of this one's.
+    static HELD: Cell<isize> = const { Cell::new(0) };
+}
 
 fn count(taken: usize, given_back: usize) {
     let more = taken.cast_signed() - given_back.cast_signed();
-    HELD.fetch_add(more, Ordering::Relaxed);
+    HELD.set(HELD.get() + more);
 }
 
-/// Bytes that are requested now.
+/// Bytes that this thread has requested.
 pub(crate) fn held() -> f64 {
-    let held = i32::try_from(HELD.load(Ordering::Relaxed)).expect("less than 2 GiB");
+    let held = i32::try_from(HELD.get()).expect("less than 2 GiB");
     f64::from(held)
 }
 
-// SAFETY: every call is handed on to the system's allocator as it came. The counting touches an atomic
-// and neither allocates nor unwinds.
+// SAFETY: every call is handed on to the system's allocator as it came. The counting touches a cell that
+// is there as long as its thread, for it needs no drop, and neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size(), 0);

@@ -1,8 +1,9 @@
 use std::{sync::Arc, time::Duration};
 
 use headwater::{
-    ApplyError, AtDeadline, Bound, Busy, ColdBounds, CreateError, EditError, Encoding, Engine, Key,
-    Memory, Outcome, Patch, Refusal, ReorderBounds, Seq, Session, SubscribeOptions, Time, Value,
+    ApplyError, AtDeadline, Bound, Builder, Busy, ColdBounds, CreateError, EditError, Encoding,
+    Engine, Key, Limits, Memory, Outcome, Patch, Refusal, Rejection, ReorderBounds, Seq, Session,
+    SubscribeOptions, Time, Value, Version,
 };
 
 use crate::{Mix, Random, allocator::held, alone, builder, patch, table, words};
@@ -180,6 +181,114 @@ fn room_is_made_for_what_a_batch_copies() {
     assert_eq!(engine.stats().reliefs, 1);
 }
 
+/// Scenario: a small batch of copies that no document could be as large as, that fails at its end, or that
+/// puts each copy in the place of the one before. Failure: room was made for all of the copies, at the cost of
+/// everybody's history. Fix: room is made for what a batch has led to.
+#[test]
+fn no_room_is_made_for_copies_that_nothing_comes_of() {
+    let _alone = alone();
+    let text = words(usize::try_from(BUDGET).expect("it fits") / 8, 1);
+    let bytes = BUDGET / 2;
+    let limits = Limits {
+        bytes,
+        ..Limits::default()
+    };
+    let engine = small().limits(limits).build().expect("it can be");
+    let library = Key::new("library").expect("a key");
+    let root = format!(r#"{{"text":"{text}"}}"#);
+    engine
+        .create(&library, root.parse().expect("JSON"))
+        .expect("room");
+    make_histories(&engine, 5);
+    let before = engine.memory();
+    let session = engine.open_session().expect("room");
+    let copy = |number| format!(r#"{{"op":"copy","from":"/text","path":"/{number}"}}"#);
+    let too_large: Vec<_> = (0..100).map(copy).collect();
+    let fails = [copy(0), r#"{"op":"remove","path":"/nothing"}"#.to_owned()];
+    for (seq, operations) in [(1, too_large.join(",")), (2, fails.join(","))] {
+        let outcome = session.submit(&library, Seq(seq), patch(&format!("[{operations}]")));
+        let rejected = matches!(outcome, Outcome::Rejected(Rejection::DoesNotApply { .. }));
+        assert!(rejected, "{outcome:?}");
+    }
+    let same = vec![copy(0); 100].join(",");
+    let outcome = session.submit(&library, Seq(3), patch(&format!("[{same}]")));
+    assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
+    assert_eq!(engine.stats().reliefs, 0);
+    assert!(engine.memory().history >= before.history);
+}
+
+/// Scenario: transactions that always fail, with a large value. Failure: each left what it had asked for
+/// reserved, until others lost their history to room that nobody took. Fix: all that is not installed is given
+/// back.
+#[test]
+fn transactions_that_fail_cost_nobody_their_history() {
+    let _alone = alone();
+    let mix = Mix {
+        engine: small_engine(),
+        part: 0,
+    };
+    let keys: Vec<_> = (0..8).map(|number| mix.make(number, "{}")).collect();
+    let history = mix.make(8, "{}");
+    mix.apply(&history, "[]");
+    let add = patch(&format!(
+        r#"[{{"op":"add","path":"/a","value":"{}"}}]"#,
+        words(10_000, 1)
+    ));
+    let fails = patch(r#"[{"op":"test","path":"/b","value":1}]"#);
+    // In whichever shard it is, the others before it are staged by then.
+    for failing in keys.iter().cycle().take(400) {
+        let others = keys.iter().filter(|&key| key != failing);
+        let mut writes: Vec<_> = others.map(|key| (key.clone(), Arc::clone(&add))).collect();
+        writes.push((failing.clone(), Arc::clone(&add)));
+        writes.push((failing.clone(), Arc::clone(&fails)));
+        let failed = mix.engine.transact(&writes).map_err(|error| error.write);
+        assert_eq!(failed, Err(8));
+    }
+    assert_eq!(mix.engine.stats().reliefs, 0);
+    assert!(mix.engine.at(&history, Version(0)).is_some());
+}
+
+/// Scenario: many shards, each with a document or two. Failure: what each reserved ahead did not depend on
+/// how many there are, and together they reserved all that there was. Fix: it does.
+#[test]
+fn many_shards_leave_room_for_one_another() {
+    let _alone = alone();
+    let builder = builder().shards(16_384).memory_max(64 << 20);
+    let engine = builder.build().expect("it can be");
+    for number in 0..16_384 {
+        let key = Key::new(&format!("{number}")).expect("a key");
+        let made = engine.create(&key, Value::default());
+        assert!(made.is_ok(), "{number}: {made:?} {:?}", engine.memory());
+    }
+}
+
+/// Scenario: a host that does not tick fills the engine until it is refused, removes half, and goes on.
+/// Failure: that no room could be made the first time was held against all later attempts. Fix: not once room
+/// has been there since.
+#[test]
+fn without_a_tick_room_is_made_again_once_there_was_some() {
+    let _alone = alone();
+    let engine = small_engine();
+    let key = |number: usize| Key::new(&format!("{number}")).expect("a key");
+    let full = (0..1_000).find(|&number| {
+        let made = engine.create(&key(number), Value::from(words(20_000, 1).as_str()));
+        made == Err(CreateError::Memory)
+    });
+    let documents = full.expect("it is full at some time");
+    let vain = engine.stats().reliefs;
+    assert!(vain > 0);
+    for number in 0..documents / 2 {
+        engine.remove(&key(number));
+    }
+    for turn in 0..500 {
+        let text = words(10_000, turn);
+        let batch = format!(r#"[{{"op":"add","path":"","value":"{text}"}}]"#);
+        let last = key(documents - 1);
+        engine.apply(&last, patch(&batch)).expect("history may go");
+    }
+    assert!(engine.stats().reliefs > vain);
+}
+
 /// A lane remembers only as much of what it skips as there is room for.
 #[test]
 fn what_lanes_skip_is_held_to_the_budget() {
@@ -268,6 +377,10 @@ fn sessions_keep_within_the_budget_too() {
 const BUDGET: u64 = 1 << 20;
 
 fn small_engine() -> Engine {
+    small().build().expect("it can be")
+}
+
+fn small() -> Builder {
     let half = Bound {
         batches: 1_000,
         bytes: 128 << 10,
@@ -282,12 +395,7 @@ fn small_engine() -> Engine {
         bytes_min: 2 << 10,
         idle: Duration::from_secs(5),
     };
-    builder()
-        .cold(cold)
-        .reorder(reorder)
-        .memory_max(BUDGET)
-        .build()
-        .expect("it can be")
+    builder().cold(cold).reorder(reorder).memory_max(BUDGET)
 }
 
 /// Random traffic against a small budget, which holds after every step; and once the load is gone,

@@ -89,11 +89,11 @@ fn a_lane_takes_176_bytes_and_32_for_each_outcome_that_it_may_remember() {
 }
 
 #[test]
-fn a_session_takes_50_bytes() {
+fn a_session_takes_64_bytes() {
     let _alone = alone();
     let mix = Mix::new(0);
     let took = each(10_000, |_| drop(mix.engine.open_session().expect("room")));
-    agree("session", took, 50);
+    agree("session", took, 64);
 }
 
 /// What each one more of something requests, on average over many.

@@ -1,7 +1,7 @@
 //! P7: what the engine says that it takes is what it really requests of the allocator, within 15 %, and it
 //! never passes its budget.
 //!
-//! A binary of its own, whose tests run one after the other: every byte that is requested while one runs is
+//! A binary of its own, whose tests run one after the other: every byte that its thread requests is
 //! the engine's.
 
 #![cfg(test)]

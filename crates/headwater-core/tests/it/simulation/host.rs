@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use headwater_core::{
-    ApplyError, AtDeadline, CreateError, DocumentOptions, Freeze, Frozen, Incarnation, Key,
-    Rejection, SessionId, Snapshot, Thawed, Version,
+    ApplyError, AtDeadline, CreateError, DocumentOptions, Freeze, Frozen, Key, Rejection, Snapshot,
+    Staged, Thawed, Version,
 };
 use headwater_doc::Patch;
 
 use super::{settle::Event, workload::any_root, world::World};
-use crate::pair::{INCARNATION, json, patch};
+use crate::pair::{json, patch};
 
 /// What the host holds between two steps.
 #[derive(Default)]
@@ -70,7 +70,7 @@ impl World<'_> {
             let count = 1 + world.random.index(3);
             (0..count).map(|_| world.any_allowed_patch()).collect()
         };
-        let writes: Vec<(Key, Vec<Arc<Patch>>)> =
+        let mut writes: Vec<(Key, Vec<Arc<Patch>>)> =
             keys.into_iter().map(|key| (key, patches(self))).collect();
         let meanwhile = self
             .random
@@ -84,25 +84,26 @@ impl World<'_> {
             match self.shards[shard].stage(key, patches) {
                 Ok(stage) => staged.push(stage),
                 Err(error) => {
-                    drop(staged);
                     self.staged_in_vain(error.error, &writes);
+                    self.unstage(&writes, staged);
                     return;
                 }
             }
         }
         if let Some(meanwhile) = meanwhile {
-            let key = &writes[meanwhile].0;
+            let key = &writes[meanwhile].0.clone();
             let before = self.model.documents.open[key].position;
             self.apply_to(
                 key,
                 &patch(r#"[{"op":"add","path":"/fields","value":{"0":"meanwhile"}}]"#),
             );
             if self.model.documents.open[key].position != before {
-                let stage = staged.swap_remove(meanwhile);
+                let stage = staged.remove(meanwhile);
                 let shard = self.model.shards[key];
                 assert_eq!(self.shards[shard].install(self.now, key, stage), None);
                 self.seen.note("host: installed in vain");
-                self.settle_all();
+                writes.remove(meanwhile);
+                self.unstage(&writes, staged);
                 return;
             }
         }
@@ -119,7 +120,7 @@ impl World<'_> {
             );
         }
         self.seen.note("host: installed");
-        self.settle_all();
+        self.unstage(&[], Vec::new());
     }
 
     fn staged_in_vain(&mut self, error: ApplyError, writes: &[(Key, Vec<Arc<Patch>>)]) {
@@ -134,19 +135,14 @@ impl World<'_> {
             );
             self.seen.note("host: staged in vain");
         }
-        self.settle_all();
     }
 
-    /// Also gives back what was reserved and not used.
-    fn settle_all(&mut self) {
-        let nobody = SessionId {
-            incarnation: Incarnation(INCARNATION.0 + 1),
-            number: 1,
-        };
+    /// The end of a transaction, of which so much is staged and is not to be installed.
+    fn unstage(&mut self, writes: &[(Key, Vec<Arc<Patch>>)], staged: Vec<Staged>) {
+        for ((key, _), staged) in writes.iter().zip(staged) {
+            self.shards[self.model.shards[key]].unstage(staged);
+        }
         self.stages = false;
-        self.shards
-            .iter_mut()
-            .for_each(|shard| while shard.forget(nobody) {});
         for shard in 0..self.shards.len() {
             self.settle(shard, Event::Other);
         }

@@ -14,6 +14,7 @@ use super::{
 /// What must come of it all: each lane's batches in their order, applied to plain values.
 pub(crate) struct Model {
     pub(crate) config: ShardConfig,
+    session_lanes_max: usize,
     pub(crate) documents: Documents,
     pub(crate) lanes: BTreeMap<(SessionId, Key), Lane>,
     /// The open sessions.
@@ -43,6 +44,7 @@ impl Model {
     pub(crate) fn new(config: &Config, keys: &[Key]) -> Self {
         Self {
             config: config.shard,
+            session_lanes_max: config.session_lanes_max,
             documents: Documents::new(&config.shard, config.admit),
             lanes: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -102,6 +104,10 @@ impl Model {
         if !open && self.open_lanes(&batch.key) >= self.config.lanes_max {
             return refused(Busy::Lanes.retry());
         }
+        let lanes_max = self.session_lanes_max;
+        if !open && self.lanes_of(batch.session) >= lanes_max {
+            return refused(Refusal::TooManyLanes { lanes_max });
+        }
         if batch.seq == next {
             Expected::Decided
         } else {
@@ -127,6 +133,11 @@ impl Model {
         let shard = self.shards[key];
         let open =
             |((_, key), lane): &(&(SessionId, Key), &Lane)| lane.open && self.shards[key] == shard;
+        self.lanes.iter().filter(open).count()
+    }
+
+    fn lanes_of(&self, session: SessionId) -> usize {
+        let open = |((owner, _), lane): &(&(SessionId, Key), &Lane)| *owner == session && lane.open;
         self.lanes.iter().filter(open).count()
     }
 

@@ -16,6 +16,8 @@ pub(crate) struct Config {
     /// Subscribers of each document.
     pub(crate) subscribers: u64,
     pub(crate) shard: ShardConfig,
+    /// Most lanes of a session.
+    pub(crate) session_lanes_max: usize,
     pub(crate) memory_max: u64,
     /// Whether the host has a rule of its own.
     pub(crate) admit: bool,
@@ -160,8 +162,9 @@ fn any_config(seed: u64, random: &mut Random) -> Config {
     }
     let memory_max = if random.one_in(4) {
         // Which batches are rejected for want of memory is for the shard to say: it must remember, and
-        // where it skips without room it does not.
+        // where it skips without room it does not. It may have opened a lane by then.
         shard.outcomes_max = 1_024;
+        shard.lanes_max = 1 << 20;
         shard.reorder.at_deadline = AtDeadline::Report;
         (30 << 10) + random.below(100 << 10)
     } else {
@@ -180,6 +183,11 @@ fn any_config(seed: u64, random: &mut Random) -> Config {
         silence: Duration::from_millis(*random.pick(&[500, 5_000, 60_000])),
         look: *random.pick(&[1, 8, 100]),
         salt: random.next(),
+        session_lanes_max: if seed % 7 == 6 && memory_max == u64::MAX {
+            2
+        } else {
+            usize::MAX
+        },
         shard,
     }
 }

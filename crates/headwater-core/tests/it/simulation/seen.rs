@@ -38,6 +38,7 @@ const IMPORTANT: &[&str] = &[
     "memory",
     "seq_reused",
     "too_large",
+    "too_many_lanes",
     "too_late",
     "unknown_session",
     // Why held ones were given up.

@@ -24,8 +24,12 @@ pub(crate) enum Event<'a> {
 
 type LaneId = (SessionId, Key);
 
-const fn is_retry(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Refused(Refusal::Retry { .. }))
+/// Whether a batch gets this only after it was looked whether it can be taken for now.
+const fn is_late(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Refused(Refusal::Retry { .. } | Refusal::TooManyLanes { .. })
+    )
 }
 
 impl World<'_> {
@@ -36,7 +40,7 @@ impl World<'_> {
         let outcome = if self.random.one_in(32) {
             // As if a queue before the shard were full.
             let retry = Outcome::Refused(Busy::Queue.retry());
-            if !matches!(&expected, Expected::This(known) if !is_retry(known)) {
+            if !matches!(&expected, Expected::This(known) if !is_late(known)) {
                 expected = Expected::This(retry);
             }
             self.shards[shard].turn_away(self.now, &self.sessions, batch, Busy::Queue)
@@ -48,10 +52,19 @@ impl World<'_> {
         if outcome == Outcome::Refused(Busy::Memory.retry()) {
             let grows = match &expected {
                 Expected::Decided | Expected::HeldOrGap => true,
-                Expected::This(known) => is_retry(known),
+                Expected::This(known) => is_late(known),
             };
             assert!(grows, "{expected:?}");
             self.check_refused_for_memory();
+            if matches!(expected, Expected::Decided) {
+                // What it acknowledges is forgotten before it is found out what would come of it.
+                let lane = self.model.lane(batch.session, &batch.key);
+                let acked = Seq(batch.acked.0.min(lane.decided));
+                let told = self.shards[shard].decision(batch.session, &batch.key, acked);
+                if told.is_none() {
+                    lane.acknowledge(acked);
+                }
+            }
             self.model.counts[shard].told += 1;
             self.seen.note("memory");
             self.settle(shard, Event::Other);
@@ -217,17 +230,8 @@ impl World<'_> {
             status.decided >= Seq(lane.decided),
             "a lane never goes back"
         );
-        if let Some(report) = status.report.filter(|_| status.report != lane.report)
-            && report.cause == Cause::Skipped
-        {
-            // All that it missed then.
-            let (first, held) = (lane.expected(), lane.held.len() as u64);
-            let batches = lane.highest().unwrap() - lane.decided - held;
-            assert_eq!(
-                (report.at, report.first, report.batches),
-                (self.now, first, batches)
-            );
-        }
+        let before = lane.report;
+        let mut report = before;
         while self.model.lanes[id].decided < status.decided.0 {
             let lane = self.model.lanes.get_mut(id).unwrap();
             let expected = lane.expected().0;
@@ -239,6 +243,20 @@ impl World<'_> {
                 );
                 let next = *lane.held.keys().next().expect("one to skip to");
                 self.seen.add("skipped", 1);
+                let (first, batches) = (Seq(expected), next - expected);
+                // What is skipped at one moment is one report.
+                report = Some(match report {
+                    Some(last) if (last.at, last.cause) == (self.now, Cause::Skipped) => Report {
+                        batches: last.batches + batches,
+                        ..last
+                    },
+                    _ => Report {
+                        at: self.now,
+                        cause: Cause::Skipped,
+                        first,
+                        batches,
+                    },
+                });
                 lane.decided = next - 1;
                 lane.rejected = true;
                 continue;
@@ -271,6 +289,9 @@ impl World<'_> {
             lane.deadline = (!lane.held.is_empty()).then_some(self.now + gap_deadline);
         }
         assert!(direct.is_none(), "decided, and the lane does not know");
+        if report != before {
+            assert_eq!(status.report, report, "P4: what was skipped is reported");
+        }
         news
     }
 

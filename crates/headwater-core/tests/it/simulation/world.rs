@@ -79,7 +79,9 @@ impl<'a> World<'a> {
             shards: (0..config.shards)
                 .map(|_| Shard::new(config.shard, Arc::clone(&shared)))
                 .collect(),
-            sessions: Sessions::new(INCARNATION, 10_000).within(Arc::clone(&shared.budget)),
+            sessions: Sessions::new(INCARNATION, 10_000)
+                .with_lanes_max(config.session_lanes_max)
+                .within(Arc::clone(&shared.budget)),
             shared,
             model: Model::new(config, &keys),
             keys,
@@ -273,7 +275,10 @@ impl<'a> World<'a> {
         let open = |session: &SessionId| self.model.sessions.contains_key(session);
         for ((session, _), lane) in &self.model.lanes {
             let lanes_max = self.config.shard.lanes_max;
-            let refused = !lane.open && self.model.lanes.len() > lanes_max;
+            let own = self.model.lanes.keys().filter(|(of, _)| of == session);
+            let refused = !lane.open
+                && (self.model.lanes.len() > lanes_max
+                    || own.count() > self.config.session_lanes_max);
             assert!(
                 !open(session) || refused || lane.pending().next().is_none(),
                 "P2: all is decided"

@@ -239,9 +239,7 @@ impl Document {
             admit,
         } = turn;
         let decided = catch_unwind(AssertUnwindSafe(|| {
-            // Costs nothing but where there is a rule, which sees both sides of the change.
-            let before = admit.map(|_| root.clone());
-            let mut applied = match patch.apply(root, rules.limits) {
+            let applied = match patch.apply(root, rules.limits) {
                 Ok(applied) => applied,
                 Err(PatchError {
                     operation, reason, ..
@@ -254,10 +252,6 @@ impl Document {
                     return Err(rejection.into());
                 }
             };
-            if before.is_some() && held.is_none() && self.pins.is_none() {
-                // What was copied, only `before` holds.
-                applied.copied_bytes = 0;
-            }
             let commit = self
                 .history
                 .record(head.next(), origin, now, patch, applied);
@@ -275,16 +269,13 @@ impl Document {
                 .saturating_add(self.history.growth(1))
                 .saturating_add(BATCH_BYTES);
             if !rules.allowance.admits_in_all(growth) {
-                let undone = commit.applied.inverse.apply(root, &Limits::NONE);
-                debug_assert!(
-                    undone.is_ok(),
-                    "an inverse applies to what it was made from"
-                );
+                take_back(root, &commit);
                 return Err(Undone::NoRoom(Arc::clone(&commit.patch)));
             }
-            if let (Some((admit, key)), Some((session, seq)), Some(before)) =
-                (admit, origin, before)
-            {
+            if let (Some((admit, key)), Some((session, seq))) = (admit, origin) {
+                // Made afterwards, so that the change has copied only what others hold.
+                let mut before = root.clone();
+                take_back(&mut before, &commit);
                 let request = Admission {
                     session,
                     key,
@@ -295,7 +286,8 @@ impl Document {
                     after: root,
                 };
                 if let Err(code) = admit.admit(&request) {
-                    *root = before;
+                    drop(before);
+                    take_back(root, &commit);
                     return Err(Rejection::Refused { code }.into());
                 }
             }
@@ -350,7 +342,7 @@ impl Document {
         self.pin(held);
         self.root = Root::Hot(staged.root);
         for (patch, mut applied) in staged.commits {
-            if self.pins.is_none() {
+            if self.pinned() == 0 {
                 // What was copied, the copy that is no longer the newest held alone.
                 applied.copied_bytes = 0;
             }
@@ -514,7 +506,7 @@ impl Document {
             Root::Cold(cold) => (0, cold.heap_bytes()),
         };
         let pins = self.pins.as_ref();
-        let pins = pins.map_or(0, |pins| pins.bytes());
+        let pins = pins.map_or(0, |pins| pins.bytes(self.history.brought()));
         Memory {
             documents: documents + self.counted.bytes(),
             cold,
@@ -564,6 +556,15 @@ impl Lent {
 
 /// What a batch may take beside its document: a lane and its outcomes.
 pub(crate) const BATCH_BYTES: u64 = 2 << 10;
+
+/// Undoes what has just been committed.
+fn take_back(root: &mut Value, commit: &Commit) {
+    let undone = commit.applied.inverse.apply(root, &Limits::NONE);
+    debug_assert!(
+        undone.is_ok(),
+        "an inverse applies to what it was made from"
+    );
+}
 
 /// Bytes that a document takes more than `before`, with `commits` in its history and among its pins.
 fn grown(before: u64, root: &Value, commits: u64) -> u64 {

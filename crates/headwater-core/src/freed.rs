@@ -29,7 +29,8 @@ impl Freed {
     }
 
     pub(crate) fn commit(&mut self, commit: Arc<Commit>) {
-        if commit.charge.own >= BYTES_MIN {
+        // What was changed since, only the patch that brought it holds.
+        if commit.charge.own + commit.charge.brought >= BYTES_MIN {
             self.0.push(Part::Commit(commit));
         }
     }

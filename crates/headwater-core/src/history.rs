@@ -38,6 +38,8 @@ pub(crate) struct Charge {
     pub(crate) own: u64,
     /// Of those, the values that it took out of the document.
     pub(crate) removed: u64,
+    /// Beside those, the values that it brought in.
+    pub(crate) brought: u64,
 }
 
 /// How long commits stay, so that those who missed them can be brought up to date by deltas.
@@ -91,6 +93,8 @@ pub(crate) struct History {
     patch_bytes_sum: u64,
     /// What the commits are charged together.
     charge: u64,
+    /// What they have brought together.
+    brought: u64,
 }
 
 impl History {
@@ -122,6 +126,7 @@ impl History {
         self.patch_bytes_sum = commit.patch_bytes_sum;
         self.bytes += commit.bytes();
         self.charge += commit.charge.own;
+        self.brought += commit.charge.brought;
         self.commits.push_back(commit);
     }
 
@@ -153,12 +158,18 @@ impl History {
         let oldest = self.commits.pop_front()?;
         self.bytes -= oldest.bytes();
         self.charge -= oldest.charge.own;
+        self.brought -= oldest.charge.brought;
         Some(oldest)
     }
 
     /// How many commits there are.
     pub(crate) fn len(&self) -> usize {
         self.commits.len()
+    }
+
+    /// Bytes of the values that its patches have brought in, as they were then.
+    pub(crate) const fn brought(&self) -> u64 {
+        self.brought
     }
 
     /// Bytes that the window takes in memory.
@@ -223,10 +234,12 @@ impl Charge {
                 _ => sum,
             })
         };
-        let own = patch.heap_bytes() - values(patch) + applied.heap_bytes();
+        let brought = values(patch);
+        let own = patch.heap_bytes() - brought + applied.heap_bytes();
         Self {
             own: own + (size_of::<Commit>() + size_of::<Patch>() + ARCS) as u64,
             removed: values(&applied.inverse),
+            brought,
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::{
 /// takes itself, since what came later is not its. When it is let go, its cost passes to the next older
 /// one or, if there is none, is freed.
 ///
-/// Also what commits have copied of values that patches in the history still hold.
+/// Also what commits have copied of values that patches in the history still hold: what no version that is
+/// held accounts for, up to all that these patches have brought.
 #[derive(Debug, Default)]
 pub(crate) struct Pins {
     /// Oldest first. The first one was held when it was last looked at; others may be held no more.
@@ -23,7 +24,8 @@ pub(crate) struct Pins {
     /// What commits in the history have copied, oldest first.
     copied: VecDeque<(Version, u64)>,
     /// Invariant: the sums of `held` and `copied`.
-    bytes: u64,
+    kept_bytes: u64,
+    copied_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -56,7 +58,8 @@ impl Pins {
     pub(crate) fn copied(&mut self, version: Version, bytes: u64) {
         if bytes > 0 {
             self.copied.push_back((version, bytes));
-            self.bytes += bytes;
+            self.copied_bytes += bytes;
+            self.retain(version, bytes);
         }
     }
 
@@ -65,7 +68,7 @@ impl Pins {
         let newer = |pin: &Pin| pin.snapshot.position.version >= version;
         let mut before = self.held.iter_mut().rev().skip_while(|pin| newer(pin));
         if let Some(pin) = before.next() {
-            self.bytes += pin.keep(bytes);
+            self.kept_bytes += pin.keep(bytes);
         }
     }
 
@@ -78,13 +81,12 @@ impl Pins {
             && version <= oldest
         {
             self.copied.pop_front();
-            self.bytes -= bytes;
-            self.retain(version, bytes);
+            self.copied_bytes -= bytes;
         }
         while let Some(front) = self.held.front()
             && !front.snapshot.is_held()
         {
-            self.bytes -= front.kept;
+            self.kept_bytes -= front.kept;
             if let Some(pin) = self.held.pop_front() {
                 freed.pin(pin);
             }
@@ -93,8 +95,8 @@ impl Pins {
             for pin in mem::take(&mut self.held) {
                 match self.held.back_mut() {
                     Some(older) if !pin.snapshot.is_held() => {
-                        self.bytes -= pin.kept;
-                        self.bytes += older.keep(pin.kept);
+                        self.kept_bytes -= pin.kept;
+                        self.kept_bytes += older.keep(pin.kept);
                         freed.pin(pin);
                     }
                     _ => self.held.push_back(pin),
@@ -108,11 +110,16 @@ impl Pins {
         self.held.is_empty() && self.copied.is_empty()
     }
 
-    /// What is kept from being freed, and what it takes to know that.
-    pub(crate) fn bytes(&self) -> u64 {
+    /// What is kept from being freed, and what it takes to know that, where patches in the history have
+    /// `brought` so much.
+    pub(crate) fn bytes(&self, brought: u64) -> u64 {
         let held = self.held.len() * (size_of::<Pin>() + size_of::<Versioned>());
         let copied = self.copied.len() * size_of::<(Version, u64)>();
-        self.bytes + (size_of::<Self>() + held + copied) as u64
+        let by_patches = self
+            .copied_bytes
+            .saturating_sub(self.kept_bytes)
+            .min(brought);
+        self.kept_bytes + by_patches + (size_of::<Self>() + held + copied) as u64
     }
 
     /// How many versions are held.

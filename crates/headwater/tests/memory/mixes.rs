@@ -1,6 +1,6 @@
 use std::{any::Any, sync::Arc};
 
-use headwater::{Encoding, Outcome, Refusal, Seq, SubscribeOptions, Time};
+use headwater::{Draft, Encoding, Outcome, Refusal, Seq, SubscribeOptions, Time};
 
 use crate::{Mix, Random, allocator::held, alone, patch, table, words};
 
@@ -28,7 +28,7 @@ fn what_the_engine_counts_is_what_it_requests_within_15_percent() {
 type Fill = fn(&Mix) -> Vec<Box<dyn Any>>;
 
 /// Fills an engine each. What is returned is held while the engine is measured.
-const MIXES: [(&str, Fill); 14] = [
+const MIXES: [(&str, Fill); 17] = [
     ("record tables", |mix| mix.tables(300)),
     ("long texts", long_texts),
     ("many small documents", small_documents),
@@ -40,6 +40,9 @@ const MIXES: [(&str, Fill); 14] = [
     ("lanes with outcomes", lanes),
     ("cold documents", cold_documents),
     ("held snapshots", held_snapshots),
+    ("documents that are edited", edited),
+    ("documents that are read between changes", read),
+    ("records that were added and changed", added_and_changed),
     ("encoded frames", encoded),
     ("queued batches", queued),
     ("all of it", everything),
@@ -224,6 +227,50 @@ fn held_snapshots(mix: &Mix) -> Vec<Box<dyn Any>> {
         }
     }
     vec![Box::new(snapshots)]
+}
+
+/// An edit holds the version that it starts from.
+fn edited(mix: &Mix) -> Vec<Box<dyn Any>> {
+    let key = mix.make(0, &table(0, 40));
+    for commit in 0..2_000 {
+        let path = format!("/rows/{}/id", commit % 40);
+        let change = |draft: &mut Draft| draft.set(&path, &commit);
+        mix.engine.edit(&key, change).expect("room");
+    }
+    Vec::new()
+}
+
+fn read(mix: &Mix) -> Vec<Box<dyn Any>> {
+    let key = mix.make(0, &table(0, 40));
+    for commit in 0..2_000 {
+        let snapshot = mix.engine.get(&key);
+        let row = commit % 40;
+        mix.apply(
+            &key,
+            &format!(r#"[{{"op":"replace","path":"/rows/{row}/id","value":{commit}}}]"#),
+        );
+        drop(snapshot);
+    }
+    Vec::new()
+}
+
+/// The patch that brought them holds what they were.
+fn added_and_changed(mix: &Mix) -> Vec<Box<dyn Any>> {
+    let key = mix.make(0, "{}");
+    mix.apply(
+        &key,
+        &format!(
+            r#"[{{"op":"add","path":"/table","value":{}}}]"#,
+            table(0, 2_000)
+        ),
+    );
+    for row in 0..2_000 {
+        mix.apply(
+            &key,
+            &format!(r#"[{{"op":"replace","path":"/table/rows/{row}/id","value":{row}}}]"#),
+        );
+    }
+    Vec::new()
 }
 
 fn encoded(mix: &Mix) -> Vec<Box<dyn Any>> {

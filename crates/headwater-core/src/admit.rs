@@ -7,8 +7,9 @@ use crate::id::{Key, Seq, SessionId};
 /// The host's own rule on what clients may do: permissions, a schema, the rules of a game.
 ///
 /// It is asked under the document's lock when a batch is decided, held ones too, after the batch was
-/// applied and before anyone can see it; a refusal undoes it. So it must be quick, and it cannot call the
-/// engine. The host's own writes are not asked about. If it panics, the document is closed, as
+/// applied and before anyone can see it; a refusal undoes it. Where memory has no room for what it admits, it
+/// is asked again when the batch comes again. So it must be quick, and it cannot call the engine. The host's
+/// own writes are not asked about. If it panics, the document is closed, as
 /// [`Rejection::Panicked`](crate::Rejection::Panicked) says.
 pub trait Admit: Send + Sync {
     /// Whether a batch may be applied.

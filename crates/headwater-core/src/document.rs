@@ -107,6 +107,10 @@ impl From<Rejection> for Undone {
     }
 }
 
+/// The memory budget has no room for what the host has made of a document, which is as it was.
+#[derive(Debug)]
+pub(crate) struct NoRoom;
+
 /// A batch whose turn has come.
 #[derive(Clone, Debug)]
 pub(crate) struct Turn<'a> {
@@ -227,7 +231,7 @@ impl Document {
         rules: Rules<'_>,
     ) -> Result<Version, Undone> {
         let bytes = self.hot().map_or(0, Value::heap_bytes);
-        self.thaw_in_place();
+        let cold = self.thaw_in_place();
         let held = self.let_go();
         let head = self.version;
         let Root::Hot(root) = &mut self.root else {
@@ -255,23 +259,7 @@ impl Document {
             let commit = self
                 .history
                 .record(head.next(), origin, now, patch, applied);
-            // What a batch brings has been made room for; what it multiplies, by copying, has not.
-            let charge = commit.charge;
-            let own = if !rules.history.lets_go(&commit, root.written_bytes()) {
-                charge.own
-            } else if held.is_some() || self.pins.is_some() {
-                charge.removed
-            } else {
-                0
-            };
-            let commits = own.saturating_add(commit.applied.copied_bytes);
-            let growth = grown(bytes, root, commits)
-                .saturating_add(self.history.growth(1))
-                .saturating_add(BATCH_BYTES);
-            if !rules.allowance.admits_in_all(growth) {
-                take_back(root, &commit);
-                return Err(Undone::NoRoom(Arc::clone(&commit.patch)));
-            }
+            // Before room is looked for: nobody has to make any for what is refused.
             if let (Some((admit, key)), Some((session, seq))) = (admit, origin) {
                 // Made afterwards, so that the change has copied only what others hold.
                 let mut before = root.clone();
@@ -291,6 +279,21 @@ impl Document {
                     return Err(Rejection::Refused { code }.into());
                 }
             }
+            // What a batch brings has been made room for; what it multiplies, by copying, has not.
+            let snapshot_bytes = root.written_bytes();
+            let lets_go = rules
+                .history
+                .lets_go(&commit.patch, &commit.applied, snapshot_bytes);
+            let is_pinned = held.is_some() || self.pins.is_some();
+            let commits = commit
+                .charge
+                .kept(lets_go, is_pinned)
+                .saturating_add(commit.applied.copied_bytes);
+            let growth = growth(bytes, root, &self.history, 1, commits);
+            if !rules.allowance.admits_in_all(growth) {
+                take_back(root, &commit);
+                return Err(Undone::NoRoom(Arc::clone(&commit.patch)));
+            }
             Ok(commit)
         }));
         let decided = decided.unwrap_or_else(|payload| {
@@ -306,6 +309,10 @@ impl Document {
             }
             Err(undone) => {
                 self.show_again(held);
+                if let Some(cold) = cold {
+                    // There may be no room for what it was inflated to.
+                    self.compress(cold, rules.freed);
+                }
                 Err(undone)
             }
         }
@@ -333,12 +340,42 @@ impl Document {
         })
     }
 
-    /// Commits what was staged; whether it was staged on the newest version.
+    /// Commits what was staged, for which there is room; whether it was staged on the newest version.
     pub(crate) fn install(&mut self, now: Time, staged: Staged, rules: Rules<'_>) -> bool {
         if staged.position != self.position() {
             return false;
         }
         let held = self.let_go();
+        self.succeed(now, held, staged, rules);
+        true
+    }
+
+    /// Commits what the host has made of the newest version; whether it was made of that.
+    pub(crate) fn replace(
+        &mut self,
+        now: Time,
+        made: Made,
+        rules: Rules<'_>,
+    ) -> Result<bool, NoRoom> {
+        if made.position != self.position() {
+            return Ok(false);
+        }
+        let staged = Staged::from(made);
+        // First, since it is only known then whether anybody holds what the value was made of.
+        let held = self.let_go();
+        let is_pinned = held.is_some() || self.pins.is_some();
+        let growth = staged.growth(self, rules.history, is_pinned);
+        if !rules.allowance.admits_in_all(growth) {
+            self.show_again(held);
+            rules.freed.root(staged.root);
+            return Err(NoRoom);
+        }
+        self.succeed(now, held, staged, rules);
+        Ok(true)
+    }
+
+    /// Puts what was staged in the place of the newest version, which somebody may have `held`.
+    fn succeed(&mut self, now: Time, held: Option<Snapshot>, staged: Staged, rules: Rules<'_>) {
         self.pin(held);
         self.root = Root::Hot(staged.root);
         for (patch, mut applied) in staged.commits {
@@ -350,7 +387,6 @@ impl Document {
             let commit = self.history.record(version, None, now, patch, applied);
             self.note(commit, rules.history, rules.freed);
         }
-        true
     }
 
     /// Makes the version that a batch has led to.
@@ -450,10 +486,14 @@ impl Document {
         }
         let held = self.let_go();
         self.pin(held);
+        self.compress(cold, freed);
+        true
+    }
+
+    fn compress(&mut self, cold: Arc<Cold>, freed: &mut Freed) {
         if let Root::Hot(root) = mem::replace(&mut self.root, Root::Cold(cold)) {
             freed.root(root);
         }
-        true
     }
 
     /// Takes the inflated form back, if the document is still the one that was compressed.
@@ -466,10 +506,11 @@ impl Document {
         }
     }
 
-    pub(crate) fn thaw_in_place(&mut self) {
-        if let Root::Cold(cold) = &self.root {
-            self.root = Root::Hot(cold.inflate());
-        }
+    /// Inflates it if it is cold, and yields the compressed form.
+    fn thaw_in_place(&mut self) -> Option<Arc<Cold>> {
+        let cold = Arc::clone(self.cold()?);
+        self.root = Root::Hot(cold.inflate());
+        Some(cold)
     }
 
     /// How many versions are held that are no longer the newest.
@@ -566,10 +607,14 @@ fn take_back(root: &mut Value, commit: &Commit) {
     );
 }
 
-/// Bytes that a document takes more than `before`, with `commits` in its history and among its pins.
-fn grown(before: u64, root: &Value, commits: u64) -> u64 {
-    let after = root.heap_bytes().saturating_add(commits);
-    after.saturating_sub(before)
+/// Bytes that a document takes more than `before` with a new root, that many commits, and the bytes that
+/// these leave in its history and among its pins.
+fn growth(before: u64, root: &Value, history: &History, commits: usize, commits_bytes: u64) -> u64 {
+    let after = root.heap_bytes().saturating_add(commits_bytes);
+    after
+        .saturating_sub(before)
+        .saturating_add(history.growth(commits))
+        .saturating_add(BATCH_BYTES)
 }
 
 /// Batches that were applied to a copy of a document. Room is kept for them until
@@ -609,15 +654,24 @@ impl From<Made> for Staged {
 }
 
 impl Staged {
-    /// Bytes that the document takes more with it, its history included.
-    pub(crate) fn growth(&self, document: &Document) -> u64 {
+    /// Bytes that the document takes more with it, its history included. What was copied of a version that
+    /// goes is not there twice, but `is_pinned` says whether one stays.
+    pub(crate) fn growth(
+        &self,
+        document: &Document,
+        bounds: &HistoryBounds,
+        is_pinned: bool,
+    ) -> u64 {
         let before = document.hot().map_or(0, Value::heap_bytes);
-        let slots = document.history.growth(self.commits.len());
-        let commits = self.commits.iter().fold(slots, |sum, (patch, applied)| {
-            sum.saturating_add(Charge::of(patch, applied).own)
-                .saturating_add(applied.copied_bytes)
+        let snapshot_bytes = self.root.written_bytes();
+        let bytes = self.commits.iter().fold(0_u64, |sum, (patch, applied)| {
+            let lets_go = bounds.lets_go(patch, applied, snapshot_bytes);
+            let copied = if is_pinned { applied.copied_bytes } else { 0 };
+            sum.saturating_add(Charge::of(patch, applied).kept(lets_go, is_pinned))
+                .saturating_add(copied)
         });
-        grown(before, &self.root, commits)
+        let commits = self.commits.len();
+        growth(before, &self.root, &document.history, commits, bytes)
     }
 }
 

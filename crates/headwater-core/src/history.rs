@@ -62,8 +62,8 @@ pub struct HistoryBounds {
 impl HistoryBounds {
     /// Whether a commit is so large that it goes as soon as it is made, which leads to a document of so many
     /// bytes.
-    pub(crate) fn lets_go(&self, commit: &Commit, snapshot_bytes: u64) -> bool {
-        commit.bytes() > self.bytes_max(snapshot_bytes)
+    pub(crate) fn lets_go(&self, patch: &Patch, applied: &Applied, snapshot_bytes: u64) -> bool {
+        written_bytes(patch, applied) > self.bytes_max(snapshot_bytes)
     }
 
     fn bytes_max(&self, snapshot_bytes: u64) -> u64 {
@@ -219,8 +219,13 @@ impl History {
 
 impl Commit {
     fn bytes(&self) -> u64 {
-        self.patch.written_bytes() + self.applied.inverse.written_bytes()
+        written_bytes(&self.patch, &self.applied)
     }
+}
+
+/// What a commit counts towards [`HistoryBounds::bytes_min`].
+fn written_bytes(patch: &Patch, applied: &Applied) -> u64 {
+    patch.written_bytes() + applied.inverse.written_bytes()
 }
 
 impl Charge {
@@ -240,6 +245,15 @@ impl Charge {
             own: own + (size_of::<Commit>() + size_of::<Patch>() + ARCS) as u64,
             removed: values(&applied.inverse),
             brought,
+        }
+    }
+
+    /// What of it stays, in the history or for those who hold versions before the commit.
+    pub(crate) const fn kept(self, lets_go: bool, is_pinned: bool) -> u64 {
+        match (lets_go, is_pinned) {
+            (false, _) => self.own,
+            (true, true) => self.removed,
+            (true, false) => 0,
         }
     }
 }

@@ -120,8 +120,10 @@ pub struct LaneStatus {
     pub report: Option<Report>,
 }
 
-/// Outcomes that a lane makes room for at a time.
+/// Outcomes that a lane makes room for at a time: so many, since most lanes remember few, or such a part of
+/// those that it has, since each time may copy all of them.
 const OUTCOMES_GROWTH: usize = 4;
+const OUTCOMES_GROWTH_OF: usize = 8;
 
 impl Lane {
     pub(crate) const fn new(session: SessionId) -> Self {
@@ -177,8 +179,21 @@ impl Lane {
         self.remember(Remembered { digest, decision }, outcomes_max);
     }
 
-    /// Grows by less than a batch was charged while it was held, so that one that was held is decided within
-    /// what it has given back.
+    /// The room that it makes before it remembers another outcome.
+    fn more(&self, outcomes_max: usize) -> usize {
+        let len = self.remembered.len();
+        if len < self.remembered.capacity() {
+            return 0;
+        }
+        let more = OUTCOMES_GROWTH.max(len / OUTCOMES_GROWTH_OF);
+        more.min(outcomes_max.saturating_sub(len))
+    }
+
+    /// Bytes that the memory of its outcomes grows by where the next batch is decided.
+    pub(crate) fn outcome_growth(&self, outcomes_max: usize) -> u64 {
+        (self.more(outcomes_max) * size_of::<Remembered>()) as u64
+    }
+
     fn remember(&mut self, outcome: Remembered, outcomes_max: usize) {
         if outcomes_max == 0 {
             return;
@@ -186,9 +201,7 @@ impl Lane {
         if self.remembered.len() >= outcomes_max {
             self.remembered.pop_front();
         }
-        if self.remembered.len() == self.remembered.capacity() {
-            self.remembered.reserve_exact(OUTCOMES_GROWTH);
-        }
+        self.remembered.reserve_exact(self.more(outcomes_max));
         self.remembered.push_back(outcome);
     }
 
@@ -321,6 +334,23 @@ mod tests {
         lane.skip_before(Seq(u64::MAX), 4);
         assert_eq!(lane.decision(Seq(5)), None);
         assert_eq!(lane.decision(Seq(u64::MAX - 4)), Some(Decision::Skipped));
+    }
+
+    /// P9: each time may copy all that is remembered.
+    #[test]
+    fn a_lane_that_remembers_much_makes_room_for_it_in_few_steps() {
+        const OUTCOMES_MAX: usize = 65_536;
+        let mut lane = lane(0, OUTCOMES_MAX);
+        let mut steps = 0;
+        for seq in 1..=2 * OUTCOMES_MAX as u64 {
+            let (before, growth) = (lane.heap_bytes(), lane.outcome_growth(OUTCOMES_MAX));
+            let version = Version(seq);
+            lane.decide(seq, Decision::Applied { version }, OUTCOMES_MAX);
+            assert_eq!(lane.heap_bytes() as u64, before as u64 + growth);
+            steps += u32::from(growth > 0);
+        }
+        assert!(steps < 100, "{steps}");
+        assert_eq!(lane.capacity(), OUTCOMES_MAX);
     }
 
     /// P10: a client names any seq, and a host may have asked for a memory of any size.

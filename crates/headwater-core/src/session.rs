@@ -149,6 +149,19 @@ impl Sessions {
         }
     }
 
+    /// Whether the session may have one lane more, as far as is known before it is
+    /// [counted](Self::count_lane).
+    pub(crate) fn check_lane(&self, session: SessionId) -> Result<(), Refusal> {
+        let open = self.open.get(&session.number);
+        let lanes = open.map_or(0, |open| open.lanes.load(Ordering::Relaxed));
+        if lanes >= self.lanes_max {
+            return Err(Refusal::TooManyLanes {
+                lanes_max: self.lanes_max,
+            });
+        }
+        Ok(())
+    }
+
     /// Counts one lane more, if the session may have it.
     pub(crate) fn count_lane(&self, session: SessionId) -> Result<(), Refusal> {
         let open = self.open.get(&session.number);

@@ -248,6 +248,10 @@ impl Shard {
             return Ok(Found::Known(Outcome::Held { expected, deadline }));
         }
         self.check_batch(&batch.patch)?;
+        if lane_id.is_none() {
+            // Before any room is made for the batch.
+            sessions.check_lane(batch.session)?;
+        }
         Ok(Found::New {
             lane_id,
             digest,
@@ -270,10 +274,9 @@ impl Shard {
                 expected,
             } => (lane_id, digest, expected),
         };
-        let tables = if lane_id.is_none() {
-            self.table.growth()
-        } else {
-            0
+        let tables = match lane_id {
+            Some(id) => self.outcome_growth(id),
+            None => self.table.growth(),
         };
         self.make_room(&batch.key, &batch.patch, tables)?;
         let lane_id = match lane_id {
@@ -382,7 +385,14 @@ impl Shard {
             .table
             .entry_of(lane_id)
             .map(|(_, entry)| entry.key.clone());
-        key.is_some_and(|key| self.make_room(&key, patch, 0).is_ok())
+        let outcomes = self.outcome_growth(lane_id);
+        key.is_some_and(|key| self.make_room(&key, patch, outcomes).is_ok())
+    }
+
+    /// Bytes that a lane's memory of outcomes grows by with the next one.
+    fn outcome_growth(&self, lane_id: LaneId) -> u64 {
+        let lane = self.table.lanes.get(lane_id);
+        lane.map_or(0, |(_, lane)| lane.outcome_growth(self.config.outcomes_max))
     }
 
     /// Decides the batch that its lane expects, unless there is no room for what would come of it.

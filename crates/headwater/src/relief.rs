@@ -17,7 +17,8 @@ pub(crate) struct Vain {
 /// Making room in memory.
 impl Inner {
     /// Makes room: encoded frames go first, then history, then large documents that nobody uses right now
-    /// are compressed, here and now. Shard by shard, never under two locks. Whether there is more room.
+    /// are compressed, here and now. Shard by shard, never under two locks. Whether there is more room, or
+    /// enough: another caller may have made it.
     pub(crate) fn relieve(&self) -> bool {
         let before = self.shared.budget.used();
         // Compressing may help where letting go of frames and history was in vain.
@@ -25,7 +26,8 @@ impl Inner {
             .relieve_quickly()
             .unwrap_or_else(|| self.relief_target());
         while self.shared.budget.used() > target && self.freeze_one(RELIEF_IDLE) {}
-        self.shared.budget.used() < before
+        let used = self.shared.budget.used();
+        used < before || used <= target
     }
 
     /// The same without compressing, for those who must not stop for so long. Yields what was to be used
@@ -49,17 +51,21 @@ impl Inner {
                 place = shard.read().relieve_frames(from);
             }
         }
-        let mut before = u64::MAX;
-        // Half of each history at a time, as long as that helps.
-        while goes_on() && self.shared.budget.used() < before {
-            before = self.shared.budget.used();
+        // Half of each history at a time, as long as there is any. What is used does not tell: others take of
+        // it meanwhile, and a shard gives back no little.
+        for _ in 0..HALVINGS_MAX {
+            let mut commits = 0;
             for shard in &self.shards {
                 let mut place = Some(0);
                 while let Some(from) = place.filter(|_| goes_on()) {
                     let mut shard = shard.write();
-                    place = shard.relieve_history(from);
+                    let (gone, next) = shard.relieve_history(from);
+                    (commits, place) = (commits + gone, next);
                     self.finish(shard);
                 }
+            }
+            if commits == 0 {
+                break;
             }
         }
         if goes_on() {
@@ -129,6 +135,10 @@ const RELIEF_OF: u64 = 16;
 const RELIEF_AT: u64 = 15;
 const RELIEF_TO: u64 = 14;
 
+/// How often histories are halved at most: four billion commits are gone by then. Those that are made
+/// meanwhile are not run after.
+const HALVINGS_MAX: usize = 32;
+
 /// What was used more recently than this is not worth compressing, however short memory is: it would be
 /// inflated again at once.
 const RELIEF_IDLE: Duration = Duration::from_secs(1);
@@ -139,3 +149,28 @@ const RELIEF_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a caller that needs room waits for another one that makes some.
 const RELIEF_WAIT: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use headwater_core::Key;
+    use headwater_doc::Value;
+
+    use crate::Engine;
+
+    /// Scenario: two callers find no room, and one makes it before the other begins. Failure: the other had
+    /// made none, and was refused. Fix: what counts is that there is room.
+    #[test]
+    fn room_that_somebody_else_has_made_is_room() {
+        let engine = Engine::builder().shards(1).memory_max(1 << 20).build();
+        let engine = engine.expect("it can be");
+        let large = || Value::from("x".repeat(800 << 10).as_str());
+        let key = |name| Key::new(name).expect("a key");
+        engine.create(&key("one"), large()).expect("room");
+        assert!(engine.create(&key("other"), large()).is_err());
+        engine.remove(&key("one"));
+        assert!(
+            engine.0.relieve(),
+            "there is nothing to let go of, and room"
+        );
+    }
+}

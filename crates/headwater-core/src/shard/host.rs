@@ -5,7 +5,7 @@ use headwater_doc::{LimitExceeded, Patch, PatchError, Reason, Value};
 use super::Shard;
 use crate::{
     config::DocumentOptions,
-    document::{BATCH_BYTES, Document, Made, Snapshot, Staged, Turn, Undone},
+    document::{Document, Made, NoRoom, Snapshot, Staged, Turn, Undone},
     id::{Epoch, Key, Position, Version},
     submission::{Busy, Rejection},
     time::Time,
@@ -186,7 +186,8 @@ impl Shard {
             .stage(patches, &self.config.limits)
             .map_err(|(patch, error)| fails(patch, error.into()))?;
         // As a commit does: what the batches multiply, by copying, nobody has made room for.
-        let growth = staged.growth(document).saturating_add(BATCH_BYTES);
+        // Until it is installed, somebody may come to hold the version before it.
+        let growth = staged.growth(document, &self.config.history, true);
         if !self.allowance.admits_in_all(growth) {
             return Err(fails(patches.len().saturating_sub(1), ApplyError::Memory));
         }
@@ -240,7 +241,15 @@ impl Shard {
         if self.make_room(key, &made.patch, 0).is_err() {
             return Err(ApplyError::Memory);
         }
-        Ok(self.install(now, key, Staged::from(made)))
+        let replaced = self.change(key, |document, rules| {
+            let replaced = document.replace(now, made, rules)?;
+            Ok(replaced.then_some(document.version))
+        });
+        self.settle();
+        match replaced {
+            Some(replaced) => replaced.map_err(|NoRoom| ApplyError::Memory),
+            None => Err(ApplyError::NoSuchDocument),
+        }
     }
 
     /// Keys of documents in no particular order, at most `max`, from a place on: 0, or where the last call

@@ -135,9 +135,9 @@ impl Shard {
     }
 
     /// Lets go of the older half of the history of a bounded number of documents, fewer if it is long, from
-    /// a place on: 0, or where the last call left off. Yields the next place, `None` at the end of the
-    /// table.
-    pub fn relieve_history(&mut self, from: usize) -> Option<usize> {
+    /// a place on: 0, or where the last call left off. Yields how many commits that were, and the next place,
+    /// `None` at the end of the table.
+    pub fn relieve_history(&mut self, from: usize) -> (usize, Option<usize>) {
         let mut end = from.saturating_add(LOOKED_AT_MAX);
         let mut commits = 0;
         for id in from..end.min(self.table.entries.capacity()) {
@@ -154,7 +154,8 @@ impl Shard {
             }
         }
         self.settle();
-        (end < self.table.entries.capacity()).then_some(end)
+        let next = (end < self.table.entries.capacity()).then_some(end);
+        (commits, next)
     }
 
     /// Frees, in a bounded number of documents, what only versions kept that nobody holds any more, and

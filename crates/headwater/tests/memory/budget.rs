@@ -160,6 +160,41 @@ fn room_is_made_for_as_much_as_is_asked_for() {
     assert_eq!(engine.stats().reliefs, 1);
 }
 
+/// Scenario: a shard whose history is halved gives nothing back, since it keeps a little to itself. Failure: that
+/// counted as the end of what can be done, with half of the history still there. Fix: it is halved until there
+/// is none.
+#[test]
+fn history_goes_though_its_first_half_is_not_enough() {
+    let _alone = alone();
+    let max = 4 << 20;
+    let engine = builder().shards(1).memory_max(max).build();
+    let engine = engine.expect("it can be");
+    let make = |name: &str, bytes| {
+        let key = Key::new(name).expect("a key");
+        engine.create(&key, Value::from(words(bytes, 1).as_str()))
+    };
+    make("room", 0).expect("room");
+    let room = Key::new("room").expect("a key");
+    for turn in 0..64 {
+        let text = words(2_000, turn);
+        let batch = format!(r#"[{{"op":"replace","path":"","value":"{text}"}}]"#);
+        engine.apply(&room, patch(&batch)).expect("room");
+    }
+    // More than a shard keeps to itself, and the half of it less.
+    let history = engine.memory().history;
+    assert!((150 << 10..200 << 10).contains(&history), "{history}");
+    for number in 0.. {
+        if engine.memory().total() + (24 << 10) > max {
+            break;
+        }
+        make(&format!("pad/{number}"), 8_000).expect("room");
+    }
+    assert_eq!(engine.stats().reliefs, 0);
+    let made = make("another", 60_000);
+    assert!(made.is_ok(), "{made:?}: {:?}", engine.memory());
+    assert_eq!(engine.stats().reliefs, 1);
+}
+
 /// What a batch copies is asked for before it is decided, so that history goes first.
 #[test]
 fn room_is_made_for_what_a_batch_copies() {

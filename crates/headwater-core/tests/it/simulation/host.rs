@@ -221,7 +221,7 @@ impl World<'_> {
         let mut next = Some(0);
         while let Some(from) = next {
             assert!(self.shards[shard].relieve_frames(from).is_none());
-            next = self.shards[shard].relieve_history(from);
+            (_, next) = self.shards[shard].relieve_history(from);
         }
         let open = self.model.documents.open.iter_mut();
         for (_, document) in open.filter(|(key, _)| self.model.shards[*key] == shard) {

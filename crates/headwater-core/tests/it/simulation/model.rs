@@ -101,12 +101,12 @@ impl Model {
         if let Some(refusal) = self.too_large(batch) {
             return refused(refusal);
         }
-        if !open && self.open_lanes(&batch.key) >= self.config.lanes_max {
-            return refused(Busy::Lanes.retry());
-        }
         let lanes_max = self.session_lanes_max;
         if !open && self.lanes_of(batch.session) >= lanes_max {
             return refused(Refusal::TooManyLanes { lanes_max });
+        }
+        if !open && self.open_lanes(&batch.key) >= self.config.lanes_max {
+            return refused(Busy::Lanes.retry());
         }
         if batch.seq == next {
             Expected::Decided

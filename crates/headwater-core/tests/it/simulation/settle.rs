@@ -26,10 +26,7 @@ type LaneId = (SessionId, Key);
 
 /// Whether a batch gets this only after it was looked whether it can be taken for now.
 const fn is_late(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Refused(Refusal::Retry { .. } | Refusal::TooManyLanes { .. })
-    )
+    matches!(outcome, Outcome::Refused(Refusal::Retry { .. }))
 }
 
 impl World<'_> {

@@ -1,8 +1,8 @@
-//! Two values: the difference turns one into the very other, with and without splices.
+//! Two values: the difference turns one into the very other, with and without splices, and is bounded.
 
 #![no_main]
 
-use headwater_doc::{Extensions, Limits, Value, diff};
+use headwater_doc::{Extensions, Limits, Operation, Patch, Pointer, Value, diff, diff_within};
 use headwater_fuzz::{Bytes, check};
 use libfuzzer_sys::fuzz_target;
 
@@ -39,6 +39,7 @@ fn descendant(old: &Value, bytes: &mut Bytes<'_>) -> Value {
 fn turn(old: &Value, new: &Value, extensions: Extensions) {
     let patch = diff(old, new, extensions);
     assert!(extensions.include(patch.extensions()), "{patch}");
+    bounded(old, new, &patch, extensions);
     let mut document = old.clone();
     let applied = patch.apply(&mut document, &Limits::NONE);
     let applied = applied.unwrap_or_else(|error| panic!("{error}: {old} {new} {patch}"));
@@ -47,4 +48,26 @@ fn turn(old: &Value, new: &Value, extensions: Extensions) {
     let undone = applied.inverse.apply(&mut document, &Limits::NONE);
     undone.expect("an inverse applies to what it was made from");
     assert!(document.identical(old), "{old} {new} {patch}");
+
+    let (found, between) = Patch::between(old, new, extensions);
+    assert_eq!(found, patch, "{old} {new}");
+    let mut document = new.clone();
+    let undone = between.inverse.apply(&mut document, &Limits::NONE);
+    undone.unwrap_or_else(|error| panic!("{error}: {old} {new} {}", between.inverse));
+    assert!(document.identical(old), "{old} {new} {}", between.inverse);
+}
+
+/// The difference has no more bytes than the replacement of all, and is found if there is room for it.
+fn bounded(old: &Value, new: &Value, patch: &Patch, extensions: Extensions) {
+    let replace = Operation::Replace {
+        path: Pointer::root(),
+        value: new.clone(),
+    };
+    let bytes = patch.written_bytes();
+    let bytes_max = Patch::from(vec![replace]).written_bytes();
+    assert!(bytes <= bytes_max, "{bytes} of {bytes_max}: {patch}");
+    assert!(patch.to_string().len() as u64 <= bytes, "{patch}");
+    let within = |bytes_max| diff_within(old, new, extensions, bytes_max);
+    assert_eq!(within(bytes).as_ref(), Some(patch), "{old} {new}");
+    assert_eq!(within(bytes - 1), None, "{old} {new}");
 }

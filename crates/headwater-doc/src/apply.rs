@@ -19,6 +19,9 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Applied {
     /// The patch that undoes it. Values that were replaced or removed are moved here, not copied.
+    ///
+    /// The [touched](Self::touched) paths are mostly read off it: who takes it out of here, as by
+    /// [`mem::take`], asks for them before.
     pub inverse: Patch,
     /// What was [touched](Self::touched) where that is not at the paths of the inverse.
     pub(crate) listed: Vec<Pointer>,
@@ -34,6 +37,8 @@ pub struct Applied {
 
 impl Applied {
     /// The paths at which something changed. O(1).
+    ///
+    /// They are mostly read off [`inverse`](Self::inverse), and are none once that was taken out.
     #[must_use]
     pub fn touched(&self) -> Touched<'_> {
         Touched::new(&self.listed, &self.inverse)

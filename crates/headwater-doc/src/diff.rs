@@ -35,9 +35,11 @@ use crate::{
 /// unshared neighbours; beyond, the run is replaced); a changed element is compared in its turn. With `splice` allowed, changed strings and runs of elements become
 /// splices.
 ///
-/// A container is replaced whole where that is shorter, as text, than what else would be done in it. So the
-/// patch never is longer than the replacement of the root, however long the names in its paths are; and one
-/// that replaces a container has [touched](Applied::touched) that, also what is equal in it.
+/// A container is replaced whole where that has fewer [`written_bytes`](Patch::written_bytes) than what else
+/// would be done in it. So the patch never has more than the replacement of the root, however long the names
+/// in its paths are; and one that replaces a container has [touched](Applied::touched) that, also what is
+/// equal in it. Each double counts as 25 bytes, however short it is: as text, the patch of a value full of
+/// short doubles can be longer than the replacement, but less than 6.5 times as long.
 ///
 /// The result is exact, not only equal by `==`: `1` that became `1.0` is a change.
 ///

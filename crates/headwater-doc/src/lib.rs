@@ -157,7 +157,8 @@
 //! # Limits
 //!
 //! [`Limits`] hold for texts that are read and for the results of patches alike. Nothing here recurses
-//! where input decides the depth, dropping a value included; serde does, and is stopped at 128 containers.
+//! where input decides the depth, dropping a value included; serde does, and is stopped at 128
+//! containers in both directions, whatever the format.
 
 mod adopt;
 mod apply;

@@ -288,7 +288,8 @@ impl<H: Clone> Node<H> {
 ///
 /// `Vec::push` has it in memory before it makes room, since it would have to drop it if there were none:
 /// so a value is written in parts and at once read whole, for which the processor waits. Made once there is
-/// room, the values of a document are read in nine tenths of the time.
+/// room, a text of 2,000 records of seven members is read with 1 % fewer instructions and in some 4 % less
+/// time than with `push`; one of 4,000 coordinates takes the same.
 #[inline]
 pub(crate) fn push_made<T>(list: &mut Vec<T>, make: impl FnOnce() -> T) {
     list.reserve(1);
@@ -325,7 +326,8 @@ pub(crate) fn extend_clones(list: &mut Vec<Value>, values: &[Value]) {
 /// Puts clones of values in a place: as bytes, once those that count references have counted one more.
 ///
 /// Most values of most containers are scalars, which count nothing. Cloning them one by one goes
-/// through a jump for each; so copied, a record takes half the time.
+/// through a jump for each. So copied, a replacement in a record of 16 scalars of which a version is held
+/// takes 3 % fewer instructions and some 6 % less time, the rest of the batch included.
 ///
 /// # Safety
 ///
@@ -395,9 +397,13 @@ const _: () = assert!(size_of::<Inner<()>>() == 16 && align_of::<Inner<()>>() ==
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::Arc,
+    };
 
     use super::*;
+    use crate::value::Repr;
 
     fn node(values: &[u32]) -> Node<Arc<str>> {
         let mut list = vec![Value::NULL];
@@ -472,6 +478,72 @@ mod tests {
         drop(clone);
         assert_eq!(unique.take_unique().len(), 2);
         assert_eq!(unique.len(), 0);
+    }
+
+    /// One of each kind that counts references, and of those that count none.
+    fn kinds() -> [Value; 6] {
+        let literal = "1e400".parse().expect("a number");
+        [
+            Value::from("short"),
+            Value::from("text that is held on the heap"),
+            Value::from("text in several pieces ".repeat(100)),
+            literal,
+            [Value::from("an element")].into_iter().collect(),
+            "0.5".parse().expect("a number"),
+        ]
+    }
+
+    #[test]
+    fn values_made_in_their_place_and_their_clones_are_like_any() {
+        let mut made = Vec::new();
+        for round in 0..3 {
+            for at in 0..kinds().len() {
+                push_made(&mut made, || kinds()[at].clone());
+            }
+            assert_eq!(made[6 * round..], kinds());
+        }
+        let mut clones = vec![Value::NULL];
+        extend_clones(&mut clones, &made);
+        clones.extend(made.iter().map(cloned));
+        assert_eq!(clones[1..19], made);
+        assert_eq!(clones[19..], made);
+
+        let is_unique = |value: &Value| match &value.0 {
+            Repr::Array(node) => node.is_unique(),
+            _ => true,
+        };
+        assert!(!is_unique(&made[4]));
+        let mut node = Node::from_tail((), Totals::default(), &mut clones, 13);
+        node.values_mut()[0] = Value::NULL;
+        drop((clones, node));
+        assert!(is_unique(&made[4]));
+        assert_eq!(made[..6], kinds());
+        // The other way round: the clones outlive what they were made of.
+        let mut clones = Vec::new();
+        extend_clones(&mut clones, &made);
+        drop(made);
+        assert_eq!(clones[12..], kinds());
+    }
+
+    #[test]
+    fn a_value_whose_making_panics_is_not_in_the_list() {
+        let part = Arc::new(());
+        let mut list = vec![(Value::from("text that is held on the heap"), part.clone())];
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            push_made(&mut list, || {
+                let half = (Value::from("text that is half of a pair"), part.clone());
+                assert_eq!(Arc::strong_count(&half.1), 4, "no pair is made");
+                half
+            });
+        }));
+        assert!(panicked.is_err());
+        assert_eq!((list.len(), Arc::strong_count(&part)), (1, 2));
+        push_made(&mut list, || (Value::from(1), part.clone()));
+        let (mut values, parts): (Vec<_>, Vec<_>) = list.into_iter().unzip();
+        let node = Node::from_tail(parts, Totals::default(), &mut values, 0);
+        assert_eq!(node.values()[1], Value::from(1));
+        drop(node);
+        assert_eq!(Arc::strong_count(&part), 1);
     }
 
     #[test]

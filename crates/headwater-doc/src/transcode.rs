@@ -104,21 +104,49 @@ impl<'de> Deserialize<'de> for Value {
     /// Reads a value from any format of serde's that describes itself. Bytes become an array of
     /// numbers.
     ///
-    /// How deep it may be is up to the format. O(values, and bytes of strings and names), and O(names ·
-    /// log(names)) for each object. [`Value::parse`] reads JSON text faster, without loss
-    /// of numbers, and within [`Limits`](crate::Limits).
+    /// O(values, and bytes of strings and names), and O(names · log(names)) for each object.
+    /// [`Value::parse`] reads JSON text faster, without loss of numbers, and within
+    /// [`Limits`](crate::Limits).
     ///
     /// # Errors
     ///
     /// The format's, and those for what a document cannot hold: a name that is repeated or is no
-    /// string, a float that is not finite.
+    /// string, a float that is not finite. One for a value deeper than 128 containers, since formats
+    /// recurse; an option that is some and a newtype count as well, as each is a level of the stack.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Seed(&mut Shapes::default()).deserialize(deserializer)
+        Seed {
+            shapes: &mut Shapes::default(),
+            around: 0,
+        }
+        .deserialize(deserializer)
     }
 }
 
 /// Reads a value whose objects share their names with those before.
-struct Seed<'s>(&'s mut Shapes);
+struct Seed<'s> {
+    shapes: &'s mut Shapes,
+    /// Levels of the format around the value. Not every format has a bound of its own.
+    around: u32,
+}
+
+impl Seed<'_> {
+    /// Goes a level further in, unless that is too deep.
+    fn enter<E: de::Error>(&mut self) -> Result<(), E> {
+        if self.around >= DEPTH_MAX {
+            return Err(E::custom(TOO_DEEP));
+        }
+        self.around += 1;
+        Ok(())
+    }
+
+    /// Reads another value at the same level.
+    const fn sibling(&mut self) -> Seed<'_> {
+        Seed {
+            shapes: self.shapes,
+            around: self.around,
+        }
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Value;
@@ -143,14 +171,16 @@ impl<'de> Visitor<'de> for Seed<'_> {
         Ok(Value::NULL)
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn visit_some<D: Deserializer<'de>>(mut self, deserializer: D) -> Result<Value, D::Error> {
+        self.enter()?;
         self.deserialize(deserializer)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(
-        self,
+        mut self,
         deserializer: D,
     ) -> Result<Value, D::Error> {
+        self.enter()?;
         self.deserialize(deserializer)
     }
 
@@ -197,21 +227,23 @@ impl<'de> Visitor<'de> for Seed<'_> {
         Ok(bytes.iter().copied().map(Value::from).collect())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<Value, A::Error> {
+        self.enter()?;
         let mut array = Vec::new();
-        while let Some(element) = elements.next_element_seed(Seed(self.0))? {
+        while let Some(element) = elements.next_element_seed(self.sibling())? {
             array.push(element);
         }
         Ok(Value::from(array))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Value, A::Error> {
+        self.enter()?;
         let (mut names, mut values) = (Vec::new(), Vec::new());
         while let Some(name) = members.next_key()? {
             names.push(Cow::Owned(name));
-            values.push(members.next_value_seed(Seed(self.0))?);
+            values.push(members.next_value_seed(self.sibling())?);
         }
-        self.0
+        self.shapes
             .object(&names, &mut values, 0)
             .map_err(|name| de::Error::custom(format_args!("name {name:?} repeated")))?;
         Ok(values.pop().unwrap_or_default())

@@ -129,7 +129,7 @@ impl Follower {
         if let Some(watch) = shard.watch(&self.key) {
             let (number, woken) = (watch.join(), Arc::default());
             let waker = Waker::from(Arc::clone(&woken));
-            watch.sleep(number, &self.cursor.path, &waker);
+            let _old = watch.sleep(number, &self.cursor.path, waker);
             self.asleep = Some(Sleep {
                 watch,
                 number,

@@ -1,4 +1,4 @@
-//! What a difference has found so far, no longer as text than what it would replace.
+//! What a difference has found so far, in no more written bytes than what it would replace.
 
 use std::ops::Range;
 
@@ -16,10 +16,12 @@ use crate::{
 /// An edit script: the changes that turn one value into another, in the order in which they apply.
 ///
 /// Each operation carries its whole path, so that the patch of many small changes below long names can be
-/// longer than both values by any factor. So a container of which the changes are together longer than its
-/// replacement is replaced, as soon as they are, and those of the container around it are told then: the
-/// patch is never longer than the replacement of the root. Until then changes keep no path but their place,
-/// a step inside the container around, which costs a few words however long the path is.
+/// longer than both values by any factor. So a container of which the changes have together more
+/// [`written_bytes`](Patch::written_bytes) than its replacement is replaced, as soon as they have, and those
+/// of the container around it are told then: the patch never has more than the replacement of the root. The
+/// real text would have to be made to be known, for doubles and kept numbers count as the most they can take.
+/// Until then changes keep no path but their place, a step inside the container around, which costs a few
+/// words however long the path is.
 pub(super) struct Script<'a> {
     changes: SmallVec<[Change<'a>; 1]>,
     /// Of the containers that are `around`, and of those in which something was changed.

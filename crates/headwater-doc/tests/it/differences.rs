@@ -1,4 +1,5 @@
-//! P10: a difference is never longer than what it stands for, nor does finding it take more memory.
+//! P10: a difference never has more written bytes than the replacement of all, nor does finding it take
+//! memory out of proportion.
 
 use headwater_doc::{Extensions, Limits, Operation, Patch, Pointer, Value, diff, diff_within};
 
@@ -140,6 +141,29 @@ fn a_container_is_replaced_only_if_that_is_shorter() {
         assert_eq!(patch.operations().len() == 1, whole_is_shorter);
         assert_eq!(patch.written_bytes(), whole.min(changes.len() as u64));
     }
+}
+
+/// A double counts as 25 bytes, so that the bound is one of written bytes: as text, a difference of short
+/// doubles can be longer than the replacement, by less than 26 bytes to the 4 that `0.5,` takes.
+#[test]
+fn a_difference_of_short_doubles_is_bounded_in_written_bytes() {
+    let doubles = |changed: usize| -> Value {
+        let double = |at| if at < changed { "1.5" } else { "0.5" };
+        (0..1_000).map(|at| value(double(at))).collect()
+    };
+    let (old, mut times_max) = (doubles(0), 0.0_f64);
+    for changed in (50..=1_000).step_by(50) {
+        let new = doubles(changed);
+        let patch = diff(&old, &new, Extensions::NONE);
+        let (bytes, text) = (patch.written_bytes(), patch.to_string());
+        assert!(bytes <= replacement_bytes(&new));
+        let is_whole = patch.operations().len() == 1;
+        let written = if is_whole { 1_000 } else { changed };
+        assert_eq!(bytes, (text.len() + (25 - 3) * written) as u64);
+        let whole = format!(r#"[{{"op":"replace","path":"","value":{new}}}]"#);
+        times_max = times_max.max(text.len() as f64 / whole.len() as f64);
+    }
+    assert!(2.0 < times_max && times_max < 6.5, "{times_max}");
 }
 
 /// What is replaced whole goes to the inverse, and is none of what a copy took.

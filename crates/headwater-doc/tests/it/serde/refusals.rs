@@ -8,7 +8,11 @@ use headwater_doc::{
 };
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{
+        DeserializeSeed, Error as _, IgnoredAny, IntoDeserializer as _, MapAccess, SeqAccess,
+        Visitor, value::Error,
+    },
+    forward_to_deserialize_any,
     ser::{SerializeMap as _, SerializeSeq as _},
 };
 
@@ -342,6 +346,105 @@ fn what_a_type_leaves_unread_is_refused() {
         misread::<First>(r#"{"a":true,"b":2}"#),
         "/a: expected u8, found true"
     );
+}
+
+/// A format without a bound of its own: so many levels of a kind, with `null` inside.
+struct Endless {
+    kind: Kind,
+    levels: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Seq,
+    Map,
+    Some,
+    Newtype,
+}
+
+impl Endless {
+    fn next<T>(&mut self, read: impl FnOnce(Self) -> Result<T, Error>) -> Result<Option<T>, Error> {
+        let Some(levels) = self.levels.checked_sub(1) else {
+            return Ok(None);
+        };
+        self.levels = 0;
+        let kind = self.kind;
+        read(Self { kind, levels }).map(Some)
+    }
+}
+
+impl<'de> Deserializer<'de> for Endless {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
+        if self.levels == 0 {
+            return visitor.visit_unit();
+        }
+        match self.kind {
+            Kind::Seq => visitor.visit_seq(self),
+            Kind::Map => visitor.visit_map(self),
+            Kind::Some | Kind::Newtype => {
+                self.levels -= 1;
+                match self.kind {
+                    Kind::Some => visitor.visit_some(self),
+                    _ => visitor.visit_newtype_struct(self),
+                }
+            }
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'de> SeqAccess<'de> for Endless {
+    type Error = Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
+        self.next(|inside| seed.deserialize(inside))
+    }
+}
+
+impl<'de> MapAccess<'de> for Endless {
+    type Error = Error;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
+        if self.levels == 0 {
+            return Ok(None);
+        }
+        seed.deserialize("a".into_deserializer()).map(Some)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+        let value = self.next(|inside| seed.deserialize(inside))?;
+        value.ok_or_else(|| Error::custom("no value"))
+    }
+}
+
+/// Scenario: a format of serde's that nests as deep as its input says. Failure: reading a [`Value`] from
+/// it followed to the end of the stack, which aborts the process. Fix: levels are counted.
+#[test]
+fn a_format_without_a_bound_is_refused_at_the_limit_of_depth() {
+    let read = |kind, levels| Value::deserialize(Endless { kind, levels });
+    for kind in [Kind::Seq, Kind::Map, Kind::Some, Kind::Newtype] {
+        let height = match kind {
+            Kind::Seq | Kind::Map => 128,
+            Kind::Some | Kind::Newtype => 0,
+        };
+        assert_eq!(read(kind, 128).unwrap().height(), height);
+        for levels in [129, 1_000_000] {
+            let error = read(kind, levels).unwrap_err();
+            assert_eq!(error.to_string(), "deeper than 128 containers", "{kind:?}");
+        }
+    }
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]

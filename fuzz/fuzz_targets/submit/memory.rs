@@ -69,7 +69,7 @@ impl Host {
             }
             _ => {
                 while let Some(from) = place {
-                    place = self.shard.relieve_history(from);
+                    (_, place) = self.shard.relieve_history(from);
                 }
             }
         }

@@ -29,6 +29,10 @@ enum Form<'a> {
 /// leaf of the tree holds.
 const FLAT_MAX: usize = Items::SIZE_MAX;
 
+/// Elements from which on a part shares nodes of the whole: those of several leaves. Of fewer a list is made
+/// sooner than a tree is cut.
+const PART_MIN: usize = 8 * FLAT_MAX;
+
 impl<'a> Array<'a> {
     pub(crate) const fn flat(node: &'a Node<()>) -> Self {
         Self(Form::Flat(node))
@@ -73,13 +77,34 @@ impl<'a> Array<'a> {
     /// The elements in order. O(1) each.
     #[must_use]
     pub fn iter(self) -> Elements<'a> {
-        Elements::new(self, 0)
+        Elements::new(self, 0..self.len())
     }
 
     /// The elements in order, from an index on; none from behind the end. O(log n) to start, then O(1) each.
     #[must_use]
     pub fn iter_from(self, index: usize) -> Elements<'a> {
-        Elements::new(self, index)
+        Elements::new(self, index..self.len())
+    }
+
+    /// The elements of a range, which must be inside.
+    pub(crate) fn iter_between(self, range: Range<usize>) -> Elements<'a> {
+        Elements::new(self, range)
+    }
+
+    /// An array of the elements of a range. One of many elements shares the nodes that they lie in, of which
+    /// the bytes are added to `shared`: O(log n).
+    pub(crate) fn part(self, range: Range<usize>, shared: &mut u64) -> Value {
+        match self.0 {
+            Form::Tree(tree) if range.len() > PART_MIN => {
+                let mut items = tree.items.clone();
+                items.split_off(range.end, &mut 0);
+                let items = items.split_off(range.start, &mut 0);
+                *shared += items.shared_bytes();
+                let totals = items.sum();
+                Value::array_from_items(items, totals, &mut 0)
+            }
+            _ => self.iter_between(range).cloned().collect(),
+        }
     }
 
     /// Where the array lies in memory: no two have the same place.
@@ -122,10 +147,15 @@ impl<'a> Array<'a> {
     pub(crate) fn unshared(self, other: Self, unshared: &mut u64) -> Vec<Hunk> {
         match (self.0, other.0) {
             (Form::Tree(left), Form::Tree(right)) => left.items.unshared(&right.items, unshared),
-            _ => vec![Hunk {
-                old: 0..self.len(),
-                new: 0..other.len(),
-            }],
+            (left, _) => {
+                if let Form::Tree(left) = left {
+                    *unshared += (left.items.heap() - left.items.root_bytes()) as u64;
+                }
+                vec![Hunk {
+                    old: 0..self.len(),
+                    new: 0..other.len(),
+                }]
+            }
         }
     }
 }
@@ -163,15 +193,15 @@ pub struct Elements<'a> {
 }
 
 impl<'a> Elements<'a> {
-    pub(crate) fn new(array: Array<'a>, from: usize) -> Self {
+    fn new(array: Array<'a>, range: Range<usize>) -> Self {
         match array.0 {
             Form::Flat(node) => Self {
-                leaf: node.values().get(from..).unwrap_or_default().iter(),
+                leaf: node.values().get(range).unwrap_or_default().iter(),
                 rest: None,
             },
             Form::Tree(tree) => Self {
                 leaf: [].iter(),
-                rest: Some((tree, from..tree.items.len())),
+                rest: Some((tree, range)),
             },
         }
     }

@@ -420,6 +420,14 @@ impl<C: Chunk> Chunked<C> {
         self.root.exclusive_chunks(bytes, each);
     }
 
+    /// Bytes of the nodes below the root that somebody else holds. Of a part that was just cut out of another
+    /// sequence, O(log n).
+    pub(crate) fn shared_bytes(&self) -> u64 {
+        let mut exclusive = 0;
+        self.exclusive_chunks(&mut exclusive, &mut |_| {});
+        (self.heap - self.root_bytes()) as u64 - exclusive
+    }
+
     /// Takes the sequence apart into the chunks that no clone shares; lets go of the others.
     pub(crate) fn into_unshared_chunks(self, each: &mut impl FnMut(C)) {
         self.root.into_unshared_chunks(each);

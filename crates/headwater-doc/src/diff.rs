@@ -30,10 +30,14 @@ use crate::{
 /// shared costs its size, up to once for each array around it: values that were read from two texts are
 /// compared whole, and so is an element of more than 256 values that was changed *and* moved past others.
 ///
-/// Between what they share, arrays are compared by what is equal at both ends, then by a bounded Myers
-/// diff ("An O(ND) Difference Algorithm and Its Variations", 1986; 256 insertions and removals between
-/// unshared neighbours; beyond, the run is replaced); a changed element is compared in its turn. With `splice` allowed, changed strings and runs of elements become
-/// splices.
+/// Elements that only came or only went at one place cost O(log n) with `splice` allowed, however many they
+/// are. Where others stand in their place instead, each of them is looked at; and so is every 32nd element of an
+/// array that was cut to a small part of itself in several places.
+///
+/// Between what they share, arrays are compared by what is equal at both ends, then by what is found in both, with
+/// a bounded Myers diff ("An O(ND) Difference Algorithm and Its Variations", 1986; 256 insertions and removals
+/// for what moved past others; beyond, the run is replaced); a changed element is compared in its turn. With
+/// `splice` allowed, changed strings and runs of elements become splices.
 ///
 /// A container is replaced whole where that has fewer [`written_bytes`](Patch::written_bytes) than what else
 /// would be done in it. So the patch never has more than the replacement of the root, however long the names
@@ -263,86 +267,79 @@ impl<'a> Differ<'a> {
     fn arrays(&mut self, old: Array<'a>, new: Array<'a>) -> Result<(), Replaced> {
         let first = self.open.len();
         for run in old.unshared(new, self.script.copied_mut()) {
+            let run = if run.old.len().max(run.new.len()) > RUN_LONG {
+                trimmed(old, new, run)
+            } else {
+                run
+            };
+            if run.old.is_empty() || run.new.is_empty() {
+                self.hunk(old, new, run)?;
+                continue;
+            }
             let elements = |array: Array<'a>, run: &Range<usize>| -> Vec<&'a Value> {
-                array.iter_from(run.start).take(run.len()).collect()
+                array.iter_between(run.clone()).collect()
             };
             let (olds, news) = (elements(old, &run.old), elements(new, &run.new));
             let mut middle = (&*olds, &*news);
-            let mut start = run.new.start;
-            start += trim_ends(&mut middle, |old, new| {
-                old.same(new) || !is_large(old) && old.identical(new)
-            });
+            let mut trimmed = trim_ends(&mut middle, same_or_small);
             // Whether one element differs from another is found as they are compared. Of several, large
             // ones that share a part, but not all, are taken to differ.
             if middle.0.len().min(middle.1.len()) > 0 && middle.0.len().max(middle.1.len()) > 1 {
-                start += trim_ends(&mut middle, |old, new| {
+                trimmed += trim_ends(&mut middle, |old, new| {
                     old.same(new)
                         || !(is_large(old) && are_kin(old, new, &mut usize::MAX.clone()))
                             && old.identical(new)
                 });
             }
-            self.elements(start, middle.0, middle.1)?;
+            let starts = (run.old.start + trimmed, run.new.start + trimmed);
+            for hunk in changed(middle.0, middle.1) {
+                let hunk = Hunk {
+                    old: hunk.old.start + starts.0..hunk.old.end + starts.0,
+                    new: hunk.new.start + starts.1..hunk.new.end + starts.1,
+                };
+                self.hunk(old, new, hunk)?;
+            }
         }
         self.in_document_order(first);
         Ok(())
     }
 
-    /// Compares runs of elements of which neither the first nor the last are identical.
-    fn elements(
-        &mut self,
-        start: usize,
-        old: &[&'a Value],
-        new: &[&'a Value],
-    ) -> Result<(), Replaced> {
-        // One changed element, the usual case, is not hashed: that would cost its size, and all that
-        // it shares with the other would be looked at. Where one run is empty there is nothing to find.
-        let hunks = match (old.len(), new.len()) {
-            (0, 0) => Vec::new(),
-            (1, 1) | (0, _) | (_, 0) => vec![Hunk {
-                old: 0..old.len(),
-                new: 0..new.len(),
-            }],
-            _ => hunks(old, new),
+    /// Turns a run of elements into another. What stands left of it is new already, so that indices
+    /// are those of the new array.
+    fn hunk(&mut self, old: Array<'a>, new: Array<'a>, run: Hunk) -> Result<(), Replaced> {
+        let paired = run.old.len().min(run.new.len());
+        let olds = old.iter_between(run.old.start..run.old.start + paired);
+        let news = new.iter_between(run.new.start..run.new.start + paired);
+        let mut pairs = olds.zip(news);
+        let alike = pairs.clone().all(|(old, new)| are_alike(old, new));
+        if self.extensions.splice && !(alike && paired > 0) {
+            return self.push_run(old, new, run);
+        }
+        for (at, (old, new)) in pairs.by_ref().enumerate() {
+            self.open(Some(Step::Element(run.new.start + at)), old, new);
+        }
+        let rest = Hunk {
+            old: run.old.start + paired..run.old.end,
+            new: run.new.start + paired..run.new.end,
         };
-        for hunk in hunks {
-            let old = old.get(hunk.old).unwrap_or_default();
-            self.hunk(
-                start + hunk.new.start,
-                old,
-                new.get(hunk.new).unwrap_or_default(),
-            )?;
+        if self.extensions.splice {
+            return self.push_run(old, new, rest);
+        }
+        for old in old.iter_between(rest.old) {
+            let step = Some(Step::Element(rest.new.start));
+            self.script.push(step, Edit::Remove(old))?;
+        }
+        for (at, new) in rest.new.clone().zip(new.iter_between(rest.new)) {
+            self.script.push(Some(Step::Element(at)), Edit::Add(new))?;
         }
         Ok(())
     }
 
-    /// Turns a run of elements into another. What stands left of it is new already, so that indices
-    /// are those of the new array.
-    fn hunk(&mut self, start: usize, old: &[&'a Value], new: &[&'a Value]) -> Result<(), Replaced> {
-        let paired = old.len().min(new.len());
-        let alike = old.iter().zip(new).all(|(old, new)| are_alike(old, new));
-        if self.extensions.splice && !(alike && paired > 0) {
-            return self.script.push_elements(start, old, new);
-        }
-        for (at, (old, new)) in old.iter().zip(new).enumerate() {
-            self.open(Some(Step::Element(start + at)), old, new);
-        }
-        let surplus = old.get(paired..).unwrap_or_default();
-        let missing = new.get(paired..).unwrap_or_default();
-        if surplus.len() + missing.len() == 0 {
+    fn push_run(&mut self, old: Array<'a>, new: Array<'a>, run: Hunk) -> Result<(), Replaced> {
+        if run.old.is_empty() && run.new.is_empty() {
             return Ok(());
         }
-        if self.extensions.splice {
-            return self.script.push_elements(start + paired, surplus, missing);
-        }
-        for old in surplus {
-            let step = Some(Step::Element(start + paired));
-            self.script.push(step, Edit::Remove(old))?;
-        }
-        for (at, new) in missing.iter().enumerate() {
-            let step = Some(Step::Element(start + paired + at));
-            self.script.push(step, Edit::Add(new))?;
-        }
-        Ok(())
+        self.script.push_elements(old, new, run)
     }
 
     /// Adds a pair to be compared, a step inside that which is compared now.
@@ -356,6 +353,46 @@ impl<'a> Differ<'a> {
             pairs.reverse();
         }
     }
+}
+
+/// The hunks of runs of elements of which neither the first nor the last are identical.
+fn changed(old: &[&Value], new: &[&Value]) -> Vec<Hunk> {
+    // One changed element, the usual case, is not hashed: that would cost its size, and all that
+    // it shares with the other would be looked at. Where one run is empty there is nothing to find.
+    match (old.len(), new.len()) {
+        (0, 0) => Vec::new(),
+        (1, 1) | (0, _) | (_, 0) => vec![Hunk {
+            old: 0..old.len(),
+            new: 0..new.len(),
+        }],
+        _ => hunks(old, new),
+    }
+}
+
+/// Takes off a long run what is identical at its ends, without a list of all its elements: nothing else is
+/// looked at where elements only came or only went.
+fn trimmed(old: Array<'_>, new: Array<'_>, mut run: Hunk) -> Hunk {
+    let pairs = old
+        .iter_between(run.old.clone())
+        .zip(new.iter_between(run.new.clone()));
+    let prefix = pairs
+        .take_while(|(old, new)| same_or_small(old, new))
+        .count();
+    run.old.start += prefix;
+    run.new.start += prefix;
+    let olds = old.iter_between(run.old.clone()).rev();
+    let pairs = olds.zip(new.iter_between(run.new.clone()).rev());
+    let suffix = pairs
+        .take_while(|(old, new)| same_or_small(old, new))
+        .count();
+    run.old.end -= suffix;
+    run.new.end -= suffix;
+    run
+}
+
+/// Whether two elements are identical, as far as that can be told without a look into a large one.
+fn same_or_small(old: &Value, new: &Value) -> bool {
+    old.same(new) || !is_large(old) && old.identical(new)
 }
 
 /// How one string becomes another: by a splice, or whole if that is shorter.
@@ -409,3 +446,7 @@ fn trim_ends<'r, 'a>(
     }
     prefix
 }
+
+/// Elements from which on a run is trimmed where it lies, which costs O(log n) for each at its end: more than
+/// the few chunks that a change leaves.
+const RUN_LONG: usize = 1_024;

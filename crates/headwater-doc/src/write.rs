@@ -182,7 +182,7 @@ fn write(root: &Value, out: &mut impl Write, style: Style) -> fmt::Result {
             View::Object(object) if object.is_empty() => out.write_str("{}")?,
             View::Array(array) => {
                 out.write_str("[")?;
-                open.push(Open::Array(Elements::new(array, 0)));
+                open.push(Open::Array(array.iter()));
                 first = true;
             }
             View::Object(object) => {

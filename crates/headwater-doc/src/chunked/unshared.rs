@@ -5,6 +5,7 @@ use triomphe::Arc;
 use super::{
     Chunk, Chunked,
     branch::{Child, Node},
+    walk::{Side, Walk},
 };
 use crate::{
     myers::{Hunk, hunks},
@@ -18,7 +19,8 @@ impl<C: Chunk> Chunked<C> {
     /// Goes down from the roots and compares nodes of one height by their pointers, as runs of which a
     /// diff keeps what is in both; only what is left over is opened. So two versions that differ in a
     /// few places, also by insertions, which shift what is behind them, answer in O(changes · log n). A
-    /// small sequence, held inline, shares nothing.
+    /// small sequence, held inline, shares nothing. Where much was removed or added in several places, the
+    /// nodes of that are gone through, a step for each; at one place, they are not.
     ///
     /// Bytes of the nodes below the root that `other` does not share are added to `unshared`.
     pub(crate) fn unshared(&self, other: &Self, unshared: &mut u64) -> Vec<Hunk> {
@@ -47,6 +49,11 @@ impl<C: Chunk> Chunked<C> {
             compared: 0,
             bytes: 0,
         };
+        if self.len().abs_diff(other.len()) > SEAM_LEN_MAX * C::SIZE_MAX
+            && self.search_between_ends(other, &mut search)
+        {
+            return search;
+        }
         let (mut old, mut new) = (Level::of_root(&self.root), Level::of_root(&other.root));
         // Equal nodes have equal heights.
         while old.height > new.height && new.height > 0 {
@@ -65,6 +72,55 @@ impl<C: Chunk> Chunked<C> {
         search
     }
 }
+
+impl<C: Chunk> Chunked<C> {
+    /// Finds the one run between the ends that the two share, if one side of it is no longer than what a cut
+    /// leaves: where much was removed or added at one place, so that it is not gone through. O(log n).
+    fn search_between_ends(&self, other: &Self, search: &mut Search) -> bool {
+        let all = self.len().min(other.len());
+        let (prefix, prefix_bytes) = self.shared_end(other, Side::Front, all);
+        let (suffix, suffix_bytes) = self.shared_end(other, Side::Back, all - prefix);
+        let few = all - prefix - suffix <= SEAM_LEN_MAX * C::SIZE_MAX;
+        if few {
+            search.leave(prefix..self.len() - suffix, prefix..other.len() - suffix);
+            search.bytes = self.heap - self.root_bytes() - prefix_bytes - suffix_bytes;
+        }
+        few
+    }
+
+    /// How many elements at an end lie in nodes that the two share, at most `len_max`, and the bytes of these.
+    fn shared_end(&self, other: &Self, side: Side, len_max: usize) -> (usize, usize) {
+        let (mut old, mut new) = (Walk::new(&self.root, side), Walk::new(&other.root, side));
+        let (mut len, mut bytes) = (0, 0);
+        while let (Some((a, a_height)), Some((b, b_height))) = (old.head(), new.head()) {
+            work::count(1);
+            if Arc::ptr_eq(&a.node, &b.node) && len + a.len <= len_max {
+                len += a.len;
+                bytes += a.heap;
+                old.pass();
+                new.pass();
+                continue;
+            }
+            if a_height == 0 && b_height == 0 {
+                break;
+            }
+            // Equal nodes have equal heights, so the higher of the two is opened first.
+            if a_height >= b_height {
+                old.pass();
+                old.enter(&a.node);
+            }
+            if b_height >= a_height {
+                new.pass();
+                new.enter(&b.node);
+            }
+        }
+        (len, bytes)
+    }
+}
+
+/// Full chunks that what a cut leaves of those at its ends may come to, and of their neighbours, with which it
+/// may have merged.
+const SEAM_LEN_MAX: usize = 4;
 
 /// Neighbouring nodes of one height.
 struct Level<'a, C: Chunk> {
@@ -121,7 +177,7 @@ impl Search {
         self.compared += old.nodes.len() + new.nodes.len();
         work::count(old.nodes.len() + new.nodes.len());
         let (mut old_slot, mut new_slot) = (0, 0);
-        for hunk in hunks(&(ids(&old.nodes), ids(&new.nodes))) {
+        for hunk in hunks(&ids(&old.nodes), &ids(&new.nodes)) {
             let (olds, news) = (slots(old, &hunk.old), slots(new, &hunk.new));
             old_at += elements(slots(old, &(old_slot..hunk.old.start)));
             new_at += elements(slots(new, &(new_slot..hunk.new.start)));
@@ -173,10 +229,10 @@ fn shares<C: Chunk>(left: &Node<C>, right: &Node<C>, steps: &mut usize) -> bool 
 }
 
 /// Nodes as numbers that are equal where the nodes are one and the same in memory.
-fn ids<C: Chunk>(nodes: &[&Child<C>]) -> Vec<usize> {
+fn ids<C: Chunk>(nodes: &[&Child<C>]) -> Vec<u64> {
     nodes
         .iter()
-        .map(|child| child.node.as_ptr().addr())
+        .map(|child| child.node.as_ptr().addr() as u64)
         .collect()
 }
 

@@ -6,7 +6,7 @@ use triomphe::Arc;
 
 use super::kin::{self, is_large};
 use crate::{
-    myers::{self, Hunk},
+    myers::{self, FACTOR, Gaps, Hunk, fold},
     name::Name,
     number::Held,
     object::Names,
@@ -19,41 +19,24 @@ use crate::{
 ///
 /// Large elements are told by what they share in memory, where they do; see [`kin`]. What became of one is
 /// a hunk of its own.
-///
-/// An element whose hash is not among those of the other run can be in no match, so it is left out
-/// before a match is searched for. That decides the cost where most elements changed, as those of a
-/// world do at each tick: the search, quadratic in what has no match, is left with next to nothing. And
-/// an element that moved is found however many others changed.
 pub(super) fn hunks(old: &[&Value], new: &[&Value]) -> Vec<Hunk> {
     let mut hashes = Hashes::default();
     let (olds, news) = labels(old, new, &mut hashes);
-    let (old_places, old_known) = known(&olds, &Sieve::of(&news));
-    let (new_places, new_known) = known(&news, &Sieve::of(&olds));
     let mut found = Gaps::default();
-    let (mut old_at, mut new_at) = (0, 0);
-    let end = Hunk {
-        old: old_known.len()..old_known.len(),
-        new: new_known.len()..new_known.len(),
-    };
-    let hunks = myers::hunks(&(old_known, new_known));
-    for hunk in hunks.into_iter().chain([end]) {
-        let olds = old_places.get(old_at..hunk.old.start).unwrap_or_default();
-        let news = new_places.get(new_at..hunk.new.start).unwrap_or_default();
-        for (&old_place, &new_place) in olds.iter().zip(news) {
-            let Some((old, new)) = old.get(old_place).zip(new.get(new_place)) else {
-                continue;
-            };
-            if old.same(new) {
-                found.pair(old_place, new_place);
-            } else if is_large(old) && is_large(new) {
-                // Whether anything differs is found as the two are compared.
-                found.change(old_place, new_place);
-            } else if old.identical(new) {
-                // Two contents with one hash, which can be made on purpose, are a change like another.
-                found.pair(old_place, new_place);
-            }
+    for (old_place, new_place) in myers::matches(&myers::hunks(&olds, &news), old.len(), new.len())
+    {
+        let Some((old, new)) = old.get(old_place).zip(new.get(new_place)) else {
+            continue;
+        };
+        if old.same(new) {
+            found.pair(old_place, new_place);
+        } else if is_large(old) && is_large(new) {
+            // Whether anything differs is found as the two are compared.
+            found.change(old_place, new_place);
+        } else if old.identical(new) {
+            // Two contents with one hash, which can be made on purpose, are a change like another.
+            found.pair(old_place, new_place);
         }
-        (old_at, new_at) = (hunk.old.end, hunk.new.end);
     }
     found.pair(old.len(), new.len());
     found.hunks
@@ -103,77 +86,6 @@ fn sizes(run: &[&Value], labels: &[Option<usize>]) -> Vec<(u64, u64)> {
         .collect();
     sizes.sort_unstable();
     sizes
-}
-
-/// The places of the hashes that may be in the other run too, and those hashes.
-fn known(hashes: &[u64], other: &Sieve) -> (Vec<usize>, Vec<u64>) {
-    let places = hashes.iter().copied().enumerate();
-    places.filter(|&(_, hash)| other.may_contain(hash)).unzip()
-}
-
-/// What lies between matches.
-#[derive(Default)]
-struct Gaps {
-    hunks: Vec<Hunk>,
-    /// Behind the last match.
-    old: usize,
-    new: usize,
-}
-
-impl Gaps {
-    /// Takes the next match. The ends of both runs are the last.
-    fn pair(&mut self, old: usize, new: usize) {
-        if self.old < old || self.new < new {
-            self.hunks.push(Hunk {
-                old: self.old..old,
-                new: self.new..new,
-            });
-        }
-        (self.old, self.new) = (old + 1, new + 1);
-    }
-
-    /// Takes the next match, of two elements that may differ.
-    fn change(&mut self, old: usize, new: usize) {
-        self.pair(old, new);
-        self.hunks.push(Hunk {
-            old: old..old + 1,
-            new: new..new + 1,
-        });
-    }
-}
-
-/// A set of hashes that may take another for one of its own: one bit is set for each.
-struct Sieve {
-    words: Vec<u64>,
-}
-
-impl Sieve {
-    /// A word for each hash: of those that are not in the set one in 64 passes, and costs the search an
-    /// edit. A smaller set lets more pass, a larger one takes more memory than the hashes.
-    fn of(hashes: &[u64]) -> Self {
-        let mut sieve = Self {
-            words: vec![0; hashes.len().next_power_of_two()],
-        };
-        for &hash in hashes {
-            let (word, bit) = sieve.place(hash);
-            if let Some(word) = sieve.words.get_mut(word) {
-                *word |= bit;
-            }
-        }
-        sieve
-    }
-
-    fn may_contain(&self, hash: u64) -> bool {
-        let (word, bit) = self.place(hash);
-        self.words.get(word).is_some_and(|word| word & bit != 0)
-    }
-
-    /// The index of a word, and the bit in it.
-    fn place(&self, hash: u64) -> (usize, u64) {
-        let mask = self.words.len() as u64 - 1;
-        let word = usize::try_from((hash >> 6) & mask).unwrap_or_default();
-        (word, 1 << (hash & 63))
-    }
 }
 
 /// Hashes what [`Value::identical`] compares.
@@ -281,15 +193,10 @@ impl<'a> Hashes<'a> {
     }
 
     /// Takes a word of some kind, by a product of 128 bits folded to 64.
-    #[expect(clippy::cast_possible_truncation, reason = "one half after the other")]
     const fn word(&mut self, word: u64, kind: u64) {
-        let product = (self.state ^ word) as u128 * (FACTOR + 2 * kind) as u128;
-        self.state = (product as u64 ^ (product >> 64) as u64).wrapping_add(FACTOR);
+        self.state = fold(self.state ^ word, FACTOR + 2 * kind).wrapping_add(FACTOR);
     }
 }
-
-/// Odd, with bits set all over: of the golden ratio.
-const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]
 mod tests {

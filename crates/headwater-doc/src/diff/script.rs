@@ -6,6 +6,8 @@ use smallvec::SmallVec;
 
 use crate::{
     apply::Applied,
+    array::Array,
+    myers::Hunk,
     patch::{Operation, Operations, Patch},
     pointer::{Pointer, push_escaped, push_index},
     rope::escape_bytes,
@@ -78,9 +80,12 @@ pub(super) enum Edit<'a> {
 
 /// A run of elements in the place of another.
 pub(super) struct Elements<'a> {
+    old: Array<'a>,
     index: usize,
-    removed: Vec<&'a Value>,
-    inserted: Vec<&'a Value>,
+    /// Of the old array.
+    removed: Range<usize>,
+    inserted: usize,
+    insert: Value,
 }
 
 /// A part of a string in the place of another.
@@ -190,14 +195,16 @@ impl<'a> Script<'a> {
     /// Takes a change of elements of the innermost container.
     pub(super) fn push_elements(
         &mut self,
-        index: usize,
-        removed: &[&'a Value],
-        inserted: &[&'a Value],
+        old: Array<'a>,
+        new: Array<'a>,
+        run: Hunk,
     ) -> Result<(), Replaced> {
         let edit = Edit::Elements(Box::new(Elements {
-            index,
-            removed: removed.to_vec(),
-            inserted: inserted.to_vec(),
+            old,
+            index: run.new.start,
+            removed: run.old,
+            inserted: run.new.len(),
+            insert: new.part(run.new, &mut 0),
         }));
         let Some(around) = self.around.last() else {
             return Ok(());
@@ -289,8 +296,7 @@ impl<'a> Script<'a> {
             if listed.last() != Some(&touched) {
                 listed.push(touched);
             }
-            copied_bytes += edit.copied_bytes();
-            undo.push(edit.inverse(path.clone()));
+            undo.push(edit.inverse(path.clone(), &mut copied_bytes));
             operations.push(edit.operation(path));
         }
         undo.reverse();
@@ -332,7 +338,7 @@ impl<'a> Edit<'a> {
             Self::Remove(_) => ("remove", 0),
             Self::Replace { new, .. } => ("replace", Operation::value_bytes(new)),
             Self::Elements(run) => {
-                let (remove, insert) = (run.removed.len(), list_bytes(&run.inserted));
+                let (remove, insert) = (run.removed.len(), run.insert.written_bytes());
                 ("splice", Operation::splice_bytes(run.index, remove, insert))
             }
             Self::Text(part) => {
@@ -360,7 +366,7 @@ impl<'a> Edit<'a> {
                 path,
                 index: run.index,
                 remove: run.removed.len(),
-                insert: list(&run.inserted),
+                insert: run.insert,
             },
             Self::Text(part) => Operation::Splice {
                 path,
@@ -371,8 +377,9 @@ impl<'a> Edit<'a> {
         }
     }
 
-    /// What undoes it.
-    fn inverse(&self, path: Pointer) -> Operation {
+    /// What undoes it. Counts as copied the nodes of a string that is spliced that the new one does not
+    /// share, and no longer those of an array that went here with what was removed.
+    fn inverse(&self, path: Pointer, copied_bytes: &mut u64) -> Operation {
         match self {
             Self::Add(_) => Operation::Remove { path },
             Self::Remove(value) => Operation::Add {
@@ -383,14 +390,20 @@ impl<'a> Edit<'a> {
                 path,
                 value: (*old).clone(),
             },
-            Self::Elements(run) => Operation::Splice {
-                path,
-                index: run.index,
-                remove: run.inserted.len(),
-                insert: list(&run.removed),
-            },
+            Self::Elements(run) => {
+                let mut moved = 0;
+                let insert = run.old.part(run.removed.clone(), &mut moved);
+                *copied_bytes = copied_bytes.saturating_sub(moved);
+                Operation::Splice {
+                    path,
+                    index: run.index,
+                    remove: run.inserted,
+                    insert,
+                }
+            }
             Self::Text(part) => {
                 let old = part.old.as_text().unwrap_or(Text::flat(""));
+                *copied_bytes += part.old.unshared_text_bytes(part.new);
                 Operation::Splice {
                     path,
                     index: part.removed.start,
@@ -400,24 +413,6 @@ impl<'a> Edit<'a> {
             }
         }
     }
-
-    /// Bytes of the nodes of a string that is spliced that the new one does not share.
-    fn copied_bytes(&self) -> u64 {
-        match self {
-            Self::Text(part) => part.old.unshared_text_bytes(part.new),
-            _ => 0,
-        }
-    }
-}
-
-/// Bytes of an array of values, as text.
-fn list_bytes(values: &[&Value]) -> u64 {
-    let elements: u64 = values.iter().map(|value| value.written_bytes() + 1).sum();
-    1 + elements.max(1)
-}
-
-fn list(values: &[&Value]) -> Value {
-    values.iter().map(|&value| value.clone()).collect()
 }
 
 /// The paths of places. Each starts with that of a container that the one before was in, mostly.

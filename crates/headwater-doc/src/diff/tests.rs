@@ -165,6 +165,55 @@ fn elements_that_are_read_anew_are_still_matched() {
     assert!(diff(&old, &text.parse().unwrap(), Extensions::NONE).is_empty());
 }
 
+/// Scenario: more than 128 scattered changes of one large array or object. Failure: each took two edits of
+/// the search for nodes that both have, which gave up at 256 and had all children looked at. Fix: nodes
+/// that only one has take none.
+#[test]
+fn many_scattered_changes_cost_what_changed() {
+    const LEN: usize = 100_000;
+    let numbers: Value = (0..LEN).map(Value::from).collect();
+    let name = |at: usize| format!("n{at:06}");
+    let members: Value = (0..LEN).map(|at| (name(at), Value::from(at))).collect();
+    let index = |at: usize| at.to_string();
+    let cases: [(Value, &dyn Fn(usize) -> String); 2] = [(numbers, &index), (members, &name)];
+    for (old, segment) in cases {
+        for count in [1, 128, 129, 300, 1_000] {
+            let replace = |nth: usize| {
+                let segment = segment(nth * (LEN / count) + 7);
+                format!(r#"{{"op":"replace","path":"/{segment}","value":7.5}}"#)
+            };
+            let operations: Vec<_> = (0..count).map(replace).collect();
+            let new = changed(&old, &format!("[{}]", operations.join(",")));
+            let steps_in_place = steps(&old, &new, Extensions::NONE, count);
+            // What shifts all behind it is one more.
+            let remove = format!(r#"[{{"op":"remove","path":"/{}"}}]"#, segment(1));
+            let shifted = changed(&new, &remove);
+            let steps_shifted = steps(&old, &shifted, Extensions::NONE, count + 1);
+            for steps in [steps_in_place, steps_shifted] {
+                assert!(steps <= 300 * (count + 1), "{count} changes: {steps} steps");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_splice_that_removes_much_is_found_at_its_ends() {
+    let old: Value = (0..1_000_000).map(Value::from).collect();
+    for kept in [2, 10, 1_000, 300_000, 999_000] {
+        let splice = format!(
+            r#"[{{"op":"splice","path":"","index":{},"remove":{},"insert":[]}}]"#,
+            kept / 2,
+            1_000_000 - kept
+        );
+        let new = changed(&old, &splice);
+        for (from, to) in [(&old, &new), (&new, &old)] {
+            let (patch, steps) = work::counted(|| diff(from, to, Extensions::ALL));
+            assert_eq!(patch.operations().len(), 1);
+            assert!(steps <= 2_000, "{kept} kept: {steps} steps");
+        }
+    }
+}
+
 #[test]
 fn a_change_in_a_long_string_costs_what_changed() {
     let text = Value::from("ab\"é".repeat(1_000_000));

@@ -32,7 +32,7 @@ impl<'s, 'o> Elements<'s, 'o> {
     pub(super) fn open(inside: Tree<'s, 'o>, variant: Option<Variant<'o>>) -> Self {
         let old = inside.old.and_then(Value::as_array);
         Self {
-            olds: old.map(|old| array::Elements::new(old, 0)),
+            olds: old.map(Array::iter),
             last: None,
             count: 0,
             from: inside.scratch.heights(),
@@ -132,7 +132,7 @@ impl<'s, 'o> Elements<'s, 'o> {
             changes: self.from.changes + self.changed,
             ..self.from
         });
-        self.olds = old.map(|old| array::Elements::new(old, self.count));
+        self.olds = old.map(|old| old.iter_from(self.count));
     }
 
     fn locate(&self, failure: SerializeFailure) -> SerializeFailure {

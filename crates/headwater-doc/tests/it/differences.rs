@@ -223,6 +223,46 @@ fn a_splice_of_a_long_string_counts_all_nodes_that_it_copied() {
     }
 }
 
+/// Scenario: one splice of 60 bytes removes most of a large array. Failure: the difference listed all that was
+/// removed, its inverse was a new array of it, and nodes counted as copied or not by the form of what was left.
+/// Fix: the inverse shares the nodes, as that of the splice does.
+#[test]
+fn a_splice_that_removes_much_copies_what_applying_it_copies() {
+    let old: Value = (0..100_000).map(Value::from).collect();
+    for (index, kept) in [
+        (5, 10),
+        (500, 1_000),
+        (10, 10),
+        (20_000, 40_000),
+        (0, 70_000),
+    ] {
+        let splice = Operation::Splice {
+            path: Pointer::root(),
+            index,
+            remove: 100_000 - kept,
+            insert: zeros(0),
+        };
+        let mut new = old.clone();
+        Patch::from(vec![splice])
+            .apply(&mut new, &Limits::NONE)
+            .unwrap();
+        let ((patch, between), peak) = peak_of(|| Patch::between(&old, &new, Extensions::ALL));
+        let applied = patch.apply(&mut old.clone(), &Limits::NONE).unwrap();
+        assert_eq!(between.copied_bytes, applied.copied_bytes, "{kept} kept");
+        assert!(patch.written_bytes() < 100);
+        assert!(peak < 50_000, "{peak} bytes");
+        let mut back = new.clone();
+        between.inverse.apply(&mut back, &Limits::NONE).unwrap();
+        assert!(back.identical(&old));
+        // The other way they are added.
+        let (patch, peak) = peak_of(|| diff(&new, &old, Extensions::ALL));
+        assert_eq!(patch.operations().len(), 1);
+        assert!(peak < 50_000, "{peak} bytes");
+        patch.apply(&mut new, &Limits::NONE).unwrap();
+        assert!(new.identical(&old));
+    }
+}
+
 /// Who has no use for a long patch does not pay for it.
 #[test]
 fn a_difference_that_is_too_long_is_given_up_at_once() {

@@ -654,6 +654,69 @@ proptest! {
         }
     }
 }
+/// An array or object of so many children, in which those at some places are changed, added and removed.
+fn scattered(object: bool, len: usize, changes: &[(Index, Kind)]) -> (Value, Value) {
+    let name = |at: usize| format!("n{at:06}");
+    let old: Value = if object {
+        (0..len).map(|at| (name(at), Value::from(at))).collect()
+    } else {
+        (0..len).map(Value::from).collect()
+    };
+    let mut changes: Vec<_> = changes
+        .iter()
+        .map(|(at, kind)| (at.index(len), kind))
+        .collect();
+    changes.sort_by_key(|&(at, _)| at);
+    changes.dedup_by_key(|&mut (at, _)| at);
+    // From the end on, so that the places ahead stay.
+    let operation = |&(at, kind): &(usize, &Kind)| {
+        let segment = if object { name(at) } else { at.to_string() };
+        let path = pointer(&format!("/{segment}"));
+        let value = Value::from("changed");
+        match kind {
+            Kind::Add if object => Operation::Add {
+                path: pointer(&format!("/{segment}b")),
+                value,
+            },
+            Kind::Add => Operation::Add { path, value },
+            Kind::Remove => Operation::Remove { path },
+            _ => Operation::Replace { path, value },
+        }
+    };
+    let patch = Patch::from(changes.iter().rev().map(operation).collect::<Vec<_>>());
+    let mut new = old.clone();
+    applied(&mut new, &patch);
+    (old, new)
+}
+
+proptest! {
+    // Each compares thousands of children: many places in few cases.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_diff_finds_many_scattered_changes_of_a_large_container(
+        object: bool,
+        len in 8_000..12_000_usize,
+        changes in vec(
+            (any::<Index>(), select(&[Kind::Replace, Kind::Add, Kind::Remove][..])),
+            200..400,
+        ),
+        splice: bool,
+    ) {
+        let extensions = Extensions { splice, increment: false };
+        let (old, new) = scattered(object, len, &changes);
+        for (from, to) in [(&old, &new), (&new, &old)] {
+            let patch = diff(from, to, extensions);
+            let mut patched = from.clone();
+            applied(&mut patched, &patch);
+            prop_assert!(patched.identical(to));
+            // None of what was left alone is in it.
+            prop_assert!(patch.operations().len() <= changes.len(), "{patch}");
+            prop_assert!(patch.written_bytes() < 80 * changes.len() as u64, "{patch}");
+            assert_between(from, to, extensions);
+        }
+    }
+}
 
 /// Found by a random document: there are two shortest texts, and the standard library takes the other.
 #[test]

@@ -243,8 +243,8 @@ impl Shard {
             document.cold().is_none() && document.written_bytes() >= bytes_min
         };
         let (version, was_large) = (document.version, is_large(document));
-        self.memory -= document.memory();
-        self.cold -= usize::from(document.cold().is_some());
+        // Taken off afterwards, so that the sums stay whole whatever happens to the change.
+        let (memory, was_cold) = (document.memory(), document.cold().is_some());
         let rules = Rules {
             limits: &self.config.limits,
             history: &self.config.history,
@@ -253,7 +253,9 @@ impl Shard {
         };
         let changed = change(document, rules);
         document.count_readers(&mut self.allowance);
+        self.memory -= memory;
         self.memory += document.memory();
+        self.cold -= usize::from(was_cold);
         self.cold += usize::from(document.cold().is_some());
         match (was_large, is_large(document)) {
             (false, true) => drop(self.large.insert(id)),

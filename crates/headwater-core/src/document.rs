@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use headwater_doc::{Applied, Limits, Patch, PatchError, Value};
+use headwater_doc::{Limits, Patch, PatchError, Value};
 
 use crate::{
     admit::{Admission, Admit},
@@ -16,10 +16,12 @@ use crate::{
     cold::Cold,
     frames::FrameMemory,
     freed::Freed,
-    history::{Charge, Commit, History, HistoryBounds},
+    history::{Commit, History, HistoryBounds},
     id::{Epoch, Key, Position, Seq, SessionId, Version},
     pins::Pins,
     reorder::AtDeadline,
+    rewind::Rewind,
+    staged::{Made, Staged},
     submission::Rejection,
     time::Time,
     watch::Watch,
@@ -263,7 +265,7 @@ impl Document {
             if let (Some((admit, key)), Some((session, seq))) = (admit, origin) {
                 // Made afterwards, so that the change has copied only what others hold.
                 let mut before = root.clone();
-                take_back(&mut before, &commit);
+                commit.take_back(&mut before);
                 let request = Admission {
                     session,
                     key,
@@ -275,7 +277,7 @@ impl Document {
                 };
                 if let Err(code) = admit.admit(&request) {
                     drop(before);
-                    take_back(root, &commit);
+                    commit.take_back(root);
                     return Err(Rejection::Refused { code }.into());
                 }
             }
@@ -291,7 +293,7 @@ impl Document {
                 .saturating_add(commit.applied.copied_bytes);
             let growth = growth(bytes, root, &self.history, 1, commits);
             if !rules.allowance.admits_in_all(growth) {
-                take_back(root, &commit);
+                commit.take_back(root);
                 return Err(Undone::NoRoom(Arc::clone(&commit.patch)));
             }
             Ok(commit)
@@ -598,124 +600,18 @@ impl Lent {
 /// What a batch may take beside its document: a lane and its outcomes.
 pub(crate) const BATCH_BYTES: u64 = 2 << 10;
 
-/// Undoes what has just been committed.
-fn take_back(root: &mut Value, commit: &Commit) {
-    let undone = commit.applied.inverse.apply(root, &Limits::NONE);
-    debug_assert!(
-        undone.is_ok(),
-        "an inverse applies to what it was made from"
-    );
-}
-
 /// Bytes that a document takes more than `before` with a new root, that many commits, and the bytes that
 /// these leave in its history and among its pins.
-fn growth(before: u64, root: &Value, history: &History, commits: usize, commits_bytes: u64) -> u64 {
+pub(crate) fn growth(
+    before: u64,
+    root: &Value,
+    history: &History,
+    commits: usize,
+    commits_bytes: u64,
+) -> u64 {
     let after = root.heap_bytes().saturating_add(commits_bytes);
     after
         .saturating_sub(before)
         .saturating_add(history.growth(commits))
         .saturating_add(BATCH_BYTES)
-}
-
-/// Batches that were applied to a copy of a document. Room is kept for them until
-/// [`Shard::install`](crate::Shard::install) or [`Shard::unstage`](crate::Shard::unstage).
-#[derive(Debug)]
-#[must_use]
-pub struct Staged {
-    position: Position,
-    root: Value,
-    commits: Vec<(Arc<Patch>, Applied)>,
-    /// What the allowance keeps for them.
-    pub(crate) bytes: u64,
-}
-
-/// A value that the host has made of a version, and the way to it.
-#[derive(Debug)]
-pub struct Made {
-    /// The version that it was made of.
-    pub position: Position,
-    /// The value.
-    pub root: Value,
-    /// What leads from that version to the value.
-    pub patch: Arc<Patch>,
-    /// What applying that would yield; [`Patch::between`] makes both.
-    pub applied: Applied,
-}
-
-impl From<Made> for Staged {
-    fn from(made: Made) -> Self {
-        Self {
-            position: made.position,
-            root: made.root,
-            commits: vec![(made.patch, made.applied)],
-            bytes: 0,
-        }
-    }
-}
-
-impl Staged {
-    /// Bytes that the document takes more with it, its history included. What was copied of a version that
-    /// goes is not there twice, but `is_pinned` says whether one stays.
-    pub(crate) fn growth(
-        &self,
-        document: &Document,
-        bounds: &HistoryBounds,
-        is_pinned: bool,
-    ) -> u64 {
-        let before = document.hot().map_or(0, Value::heap_bytes);
-        let snapshot_bytes = self.root.written_bytes();
-        let bytes = self.commits.iter().fold(0_u64, |sum, (patch, applied)| {
-            let lets_go = bounds.lets_go(patch, applied, snapshot_bytes);
-            let copied = if is_pinned { applied.copied_bytes } else { 0 };
-            sum.saturating_add(Charge::of(patch, applied).kept(lets_go, is_pinned))
-                .saturating_add(copied)
-        });
-        let commits = self.commits.len();
-        growth(before, &self.root, &document.history, commits, bytes)
-    }
-}
-
-/// The newest version of a document with some commits to be taken back: made under the shard's lock,
-/// worked off without it.
-#[derive(Clone, Debug)]
-pub struct Rewind {
-    epoch: Epoch,
-    version: Version,
-    root: Value,
-    /// Oldest first.
-    commits: Vec<Arc<Commit>>,
-}
-
-impl Rewind {
-    /// Takes the commits back, and yields the version before them.
-    #[must_use]
-    pub fn finish(mut self) -> Snapshot {
-        let to = Version(self.version.0 - self.commits.len() as u64);
-        self.back_to(to);
-        Snapshot::new(self.position(), mem::take(&mut self.root))
-    }
-
-    /// Takes back the commits after a version, which must not be older than the oldest one left, and
-    /// yields what is then the document.
-    pub(crate) fn back_to(&mut self, to: Version) -> Value {
-        while self.version > to
-            && let Some(commit) = self.commits.pop()
-        {
-            let undone = commit.applied.inverse.apply(&mut self.root, &Limits::NONE);
-            debug_assert!(
-                undone.is_ok(),
-                "an inverse applies to what it was made from"
-            );
-            self.version = Version(commit.version.0 - 1);
-        }
-        self.root.clone()
-    }
-
-    /// The version that it has come back to so far.
-    pub(crate) const fn position(&self) -> Position {
-        Position {
-            epoch: self.epoch,
-            version: self.version,
-        }
-    }
 }

@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use headwater_doc::{Applied, Extensions, Operation, Patch};
+use headwater_doc::{Applied, Extensions, Limits, Operation, Patch, Value};
 
 use crate::{
     id::{Seq, SessionId, Version},
@@ -218,6 +218,15 @@ impl History {
 }
 
 impl Commit {
+    /// Takes it back from what it has led to.
+    pub(crate) fn take_back(&self, root: &mut Value) {
+        let undone = self.applied.inverse.apply(root, &Limits::NONE);
+        debug_assert!(
+            undone.is_ok(),
+            "an inverse applies to what it was made from"
+        );
+    }
+
     fn bytes(&self) -> u64 {
         written_bytes(&self.patch, &self.applied)
     }

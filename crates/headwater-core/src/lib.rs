@@ -36,8 +36,10 @@ mod narrow;
 mod pins;
 mod reorder;
 mod resume;
+mod rewind;
 mod session;
 mod shard;
+mod staged;
 mod submission;
 mod table;
 mod time;
@@ -50,7 +52,7 @@ pub use crate::{
     cold::{Freeze, Frozen, Thaw, Thawed, Turn},
     config::{ColdBounds, DocumentOptions, ShardConfig, Shared},
     counts::Counts,
-    document::{Made, Rewind, Snapshot, Staged, Versioned},
+    document::{Snapshot, Versioned},
     frame::{Body, Frame, Replica, ReplicaError, SnapshotReason},
     frames::{Encoded, FrameCache, FrameKey, FrameMemory},
     freed::Freed,
@@ -63,8 +65,10 @@ pub use crate::{
     lane::{Cause, LaneStatus, Report},
     reorder::{AtDeadline, Bound, Limit, ReorderBounds, ReorderPool, Scope, WhenFull},
     resume::{Cursor, Mode, Next, Squash, Step},
+    rewind::Rewind,
     session::{Sessions, TooManySessions},
     shard::{ApplyError, CreateError, Effects, Shard, StageError},
+    staged::{Made, Staged},
     submission::{BatchLimit, Busy, Decision, Outcome, Refusal, Rejection, Submission},
     time::Time,
     watch::{CloseReason, Watch},

@@ -3,12 +3,13 @@ use std::sync::Arc;
 use headwater_doc::{Extensions, Patch, Pointer, Value, diff_within};
 
 use crate::{
-    document::{Document, Rewind},
+    document::Document,
     frame::{Body, Frame, SnapshotReason},
     frames::FrameKey,
     history::Commit,
     id::{Position, Seq, SessionId, Version},
     narrow::narrowed,
+    rewind::Rewind,
     watch::Watch,
 };
 

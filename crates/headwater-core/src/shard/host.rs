@@ -5,8 +5,9 @@ use headwater_doc::{LimitExceeded, Patch, PatchError, Reason, Value};
 use super::Shard;
 use crate::{
     config::DocumentOptions,
-    document::{Document, Made, NoRoom, Snapshot, Staged, Turn, Undone},
+    document::{Document, NoRoom, Snapshot, Turn, Undone},
     id::{Epoch, Key, Position, Version},
+    staged::{Made, Staged},
     submission::{Busy, Rejection},
     time::Time,
     watch::CloseReason,

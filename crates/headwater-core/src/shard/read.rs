@@ -2,11 +2,12 @@ use std::sync::Arc;
 
 use super::Shard;
 use crate::{
-    document::{Document, Rewind, Snapshot},
+    document::{Document, Snapshot},
     history::Commit,
     id::{Epoch, Key, Position, Seq, SessionId, Version},
     lane::LaneStatus,
     resume::{Cursor, Next},
+    rewind::Rewind,
     submission::Decision,
     time::Time,
     watch::Watch,

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod admit;
 #[cfg(test)]
+mod budget;
+#[cfg(test)]
 mod cold;
 #[cfg(test)]
 mod convergence;

@@ -288,7 +288,7 @@ impl Document {
                 .lets_go(&commit.patch, &commit.applied, snapshot_bytes);
             let is_pinned = held.is_some() || self.pins.is_some();
             let commits = commit
-                .charge
+                .charge()
                 .kept(lets_go, is_pinned)
                 .saturating_add(commit.applied.copied_bytes);
             let growth = growth(bytes, root, &self.history, 1, commits);
@@ -414,7 +414,7 @@ impl Document {
         let pins = &mut self.pins;
         self.history.trim(now, snapshot_bytes, bounds, |gone| {
             if let Some(pins) = pins {
-                pins.retain(gone.version, gone.charge.removed);
+                pins.retain(gone.version, gone.charge().removed);
             }
             freed.commit(gone);
         });
@@ -429,7 +429,7 @@ impl Document {
                 break;
             };
             if let Some(pins) = &mut self.pins {
-                pins.retain(gone.version, gone.charge.removed);
+                pins.retain(gone.version, gone.charge().removed);
             }
             freed.commit(gone);
         }

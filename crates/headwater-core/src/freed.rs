@@ -30,7 +30,8 @@ impl Freed {
 
     pub(crate) fn commit(&mut self, commit: Arc<Commit>) {
         // What was changed since, only the patch that brought it holds.
-        if commit.charge.own + commit.charge.brought >= BYTES_MIN {
+        let charge = commit.charge();
+        if charge.own + charge.brought >= BYTES_MIN {
             self.0.push(Part::Commit(commit));
         }
     }

@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use headwater_doc::{Applied, Extensions, Limits, Operation, Patch, Value};
+use headwater_doc::{Applied, Extensions, Limits, Patch, Value};
 
 use crate::{
     id::{Seq, SessionId, Version},
@@ -24,8 +24,6 @@ pub struct Commit {
     pub(crate) extensions: Extensions,
     /// Bytes of the patches of all commits in this epoch up to and with this one.
     patch_bytes_sum: u64,
-    /// Bytes that it takes in memory, see [`Charge`].
-    pub(crate) charge: Charge,
 }
 
 /// What a commit is charged in memory.
@@ -113,7 +111,6 @@ impl History {
             version,
             origin,
             at,
-            charge: Charge::of(&patch, &applied),
             extensions: patch.extensions(),
             patch_bytes_sum: self.patch_bytes_sum + patch.written_bytes(),
             patch,
@@ -125,8 +122,9 @@ impl History {
     pub(crate) fn push(&mut self, commit: Arc<Commit>) {
         self.patch_bytes_sum = commit.patch_bytes_sum;
         self.bytes += commit.bytes();
-        self.charge += commit.charge.own;
-        self.brought += commit.charge.brought;
+        let charge = commit.charge();
+        self.charge += charge.own;
+        self.brought += charge.brought;
         self.commits.push_back(commit);
     }
 
@@ -157,8 +155,9 @@ impl History {
     pub(crate) fn pop(&mut self) -> Option<Arc<Commit>> {
         let oldest = self.commits.pop_front()?;
         self.bytes -= oldest.bytes();
-        self.charge -= oldest.charge.own;
-        self.brought -= oldest.charge.brought;
+        let charge = oldest.charge();
+        self.charge -= charge.own;
+        self.brought -= charge.brought;
         Some(oldest)
     }
 
@@ -227,6 +226,11 @@ impl Commit {
         );
     }
 
+    /// What it is charged in memory.
+    pub(crate) fn charge(&self) -> Charge {
+        Charge::of(&self.patch, &self.applied)
+    }
+
     fn bytes(&self) -> u64 {
         written_bytes(&self.patch, &self.applied)
     }
@@ -239,20 +243,11 @@ fn written_bytes(patch: &Patch, applied: &Applied) -> u64 {
 
 impl Charge {
     pub(crate) fn of(patch: &Patch, applied: &Applied) -> Self {
-        let values = |patch: &Patch| {
-            let operations = patch.operations().iter();
-            operations.fold(0, |sum, operation| match operation {
-                Operation::Add { value, .. } | Operation::Replace { value, .. } => {
-                    sum + value.heap_bytes()
-                }
-                _ => sum,
-            })
-        };
-        let brought = values(patch);
+        let brought = patch.put_bytes();
         let own = patch.heap_bytes() - brought + applied.heap_bytes();
         Self {
             own: own + (size_of::<Commit>() + size_of::<Patch>() + ARCS) as u64,
-            removed: values(&applied.inverse),
+            removed: applied.inverse.put_bytes(),
             brought,
         }
     }

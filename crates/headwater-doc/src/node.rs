@@ -210,10 +210,16 @@ impl<H> Node<H> {
 
 impl<H: Clone> Node<H> {
     /// Makes sure that nobody else holds the node, by copying it if somebody does.
+    #[inline]
     fn make_unique(&mut self) {
         if !self.is_unique() {
-            *self = self.copied();
+            self.copy_own();
         }
+    }
+
+    #[cold]
+    fn copy_own(&mut self) {
+        *self = self.copied();
     }
 
     /// Makes a node of the same values.

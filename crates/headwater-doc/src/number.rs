@@ -586,9 +586,40 @@ fn double_to_i64(double: f64) -> Option<i64> {
     fits.then_some(double as i64)
 }
 
+/// How many digits it has. Asked three times for each number that a commit replaces, and some 20 instructions
+/// shorter than by `ilog10`.
 fn digit_count(integer: u64) -> usize {
-    integer.checked_ilog10().map_or(1, |log| log as usize + 1)
+    // Bits to digits: 1,233 / 4,096 is log10(2) closely enough for 64 of them. It may be one too few.
+    let bits = (u64::BITS - (integer | 1).leading_zeros()) as usize;
+    let digits = (bits * 1_233) >> 12;
+    let more = POWERS_OF_TEN
+        .get(digits)
+        .is_some_and(|&power| integer >= power);
+    (digits + usize::from(more)).max(1)
 }
+
+const POWERS_OF_TEN: [u64; 20] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+    1_000_000_000,
+    10_000_000_000,
+    100_000_000_000,
+    1_000_000_000_000,
+    10_000_000_000_000,
+    100_000_000_000_000,
+    1_000_000_000_000_000,
+    10_000_000_000_000_000,
+    100_000_000_000_000_000,
+    1_000_000_000_000_000_000,
+    10_000_000_000_000_000_000,
+];
 
 /// Longest text, in bytes, of a number that is kept as text.
 ///

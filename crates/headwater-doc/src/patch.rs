@@ -187,6 +187,14 @@ impl Operation {
         beside.saturating_add(self.path().heap_bytes() as u64)
     }
 
+    /// Of those, the bytes of a value that it puts into the document.
+    fn put_bytes(&self) -> u64 {
+        match self {
+            Self::Add { value, .. } | Self::Replace { value, .. } => value.heap_bytes(),
+            _ => 0,
+        }
+    }
+
     /// Writes the text of [`to_value`](Self::to_value), in which names are sorted.
     fn write(&self, out: &mut impl Write) -> fmt::Result {
         let text = |name: &str, text: &str, out: &mut _| -> fmt::Result {
@@ -301,6 +309,8 @@ pub struct Patch {
     bytes: u64,
     /// Invariant: what [`heap_bytes`](Self::heap_bytes) says of `operations`.
     heap_bytes: u64,
+    /// Invariant: what [`put_bytes`](Self::put_bytes) says of `operations`.
+    put_bytes: u64,
 }
 
 impl PartialEq for Patch {
@@ -402,17 +412,21 @@ impl Patch {
     pub(crate) fn of_bytes(operations: Operations, bytes: u64) -> Self {
         let bytes = bytes.max(Self::EMPTY_BYTES);
         debug_assert_eq!(bytes, written_bytes(&operations), "the text has as many");
-        let below = operations.iter().map(Operation::heap_bytes);
-        let below = below.fold(0, u64::saturating_add);
-        let own = if operations.spilled() {
+        let mut heap_bytes = if operations.spilled() {
             size_of_val(&*operations) as u64
         } else {
             0
         };
+        let mut put_bytes = 0_u64;
+        for operation in &operations {
+            heap_bytes = heap_bytes.saturating_add(operation.heap_bytes());
+            put_bytes = put_bytes.saturating_add(operation.put_bytes());
+        }
         Self {
             operations,
             bytes,
-            heap_bytes: own.saturating_add(below),
+            heap_bytes,
+            put_bytes,
         }
     }
 
@@ -441,6 +455,13 @@ impl Patch {
     #[must_use]
     pub const fn heap_bytes(&self) -> u64 {
         self.heap_bytes
+    }
+
+    /// Of [`heap_bytes`](Self::heap_bytes), those of the values that `add` and `replace` put into a document,
+    /// which holds them from then on too. O(1).
+    #[must_use]
+    pub const fn put_bytes(&self) -> u64 {
+        self.put_bytes
     }
 
     /// Which extensions it uses. O(operations).

@@ -26,6 +26,16 @@ impl Value {
         }
     }
 
+    /// Whether it is a small container that nobody else holds.
+    #[inline]
+    pub(crate) fn is_own_and_flat(&self) -> bool {
+        match &self.0 {
+            Repr::Array(node) => node.is_unique(),
+            Repr::Object(node) => node.is_unique(),
+            _ => false,
+        }
+    }
+
     /// The value with a node of its own, which shares what it contains.
     pub(crate) fn copied(&self) -> Self {
         Self(match &self.0 {

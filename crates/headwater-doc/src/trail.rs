@@ -18,14 +18,20 @@ pub(crate) struct Trail {
     /// The document as it was, if somebody else held it: then no node of it is written, and putting it
     /// back undoes all.
     root: Option<Value>,
-    /// In the order in which they were met; none where there is a `root`.
-    kept: Vec<Kept>,
-    /// Where the large containers stand now that were kept for their inside.
-    inside: BTreeSet<Steps>,
+    /// Made when there is something to keep, as there mostly is not.
+    notes: Option<Box<Notes>>,
     /// Bytes of the copies, those included that what is kept here has caused.
     copied_bytes: u64,
     /// Whether the batch is being undone, which leaves no trail.
     undoing: bool,
+}
+
+#[derive(Default)]
+struct Notes {
+    /// In the order in which they were met; none where there is a root.
+    kept: Vec<Kept>,
+    /// Where the large containers stand now that were kept for their inside.
+    inside: BTreeSet<Steps>,
 }
 
 /// Something as it was before a change.
@@ -83,8 +89,7 @@ impl Trail {
     pub(crate) const fn new() -> Self {
         Self {
             root: None,
-            kept: Vec::new(),
-            inside: BTreeSet::new(),
+            notes: None,
             copied_bytes: 0,
             undoing: false,
         }
@@ -103,8 +108,11 @@ impl Trail {
         let mut value = root;
         let mut kept = false;
         for (depth, &step) in steps.iter().enumerate() {
-            let around = steps.get(..depth).unwrap_or_default();
-            kept |= self.make_own(value, Reach::Through(step), around, changes, kept);
+            // Mostly there is nothing to do, and nothing to be called for it.
+            if !value.is_own_and_flat() {
+                let around = steps.get(..depth).unwrap_or_default();
+                kept |= self.make_own(value, Reach::Through(step), around, changes, kept);
+            }
             value = child(value, step, &mut self.copied_bytes);
         }
         if let Some(reach) = reach {
@@ -152,7 +160,7 @@ impl Trail {
     /// Keeps a large container for its inside, once: from then on all of that is shared.
     #[cold]
     fn keep_inside(&mut self, value: &Value, steps: &[usize], changes: usize) -> bool {
-        let new = self.inside.insert(steps.into());
+        let new = self.notes().inside.insert(steps.into());
         if new {
             self.keep(Before::Inside(value.copied()), steps, changes);
         }
@@ -164,9 +172,13 @@ impl Trail {
         !self.undoing && self.root.is_none()
     }
 
+    fn notes(&mut self) -> &mut Notes {
+        self.notes.get_or_insert_default()
+    }
+
     /// Keeps what is at a place before a change.
     pub(crate) fn keep(&mut self, before: Before, steps: &[usize], changes: usize) {
-        self.kept.push(Kept {
+        self.notes().kept.push(Kept {
             when: When::after(changes),
             steps: steps.into(),
             before,
@@ -176,17 +188,17 @@ impl Trail {
     /// Learns that the value at a place has become another, or if `into` that what is below it may have
     /// moved.
     pub(crate) fn moved(&mut self, steps: &Steps, into: bool) {
-        if self.inside.is_empty() {
+        let Some(Notes { inside, .. }) = self.notes.as_deref_mut() else {
             return;
-        }
-        let below = self.inside.range(steps.clone()..);
+        };
+        let below = inside.range(steps.clone()..);
         let below = below.take_while(|place| place.starts_with(steps));
         let below: Vec<_> = below
             .skip_while(|place| into && *place == steps)
             .cloned()
             .collect();
         below.iter().for_each(|place| {
-            self.inside.remove(place);
+            inside.remove(place);
         });
     }
 
@@ -196,7 +208,8 @@ impl Trail {
             changes: changes - 1,
             halfway: true,
         };
-        let after = self.kept.iter_mut().rev();
+        let kept = self.notes.as_mut().map(|notes| notes.kept.iter_mut());
+        let after = kept.into_iter().flatten().rev();
         for kept in after.take_while(|kept| kept.when.changes >= changes) {
             kept.when = halfway;
         }
@@ -210,13 +223,16 @@ impl Trail {
 
     /// What was kept last, and where, if that was then or later.
     pub(crate) fn pop(&mut self, when: When) -> Option<(Steps, Before)> {
-        let last = self.kept.pop_if(|kept| kept.when >= when)?;
+        let last = self.notes.as_mut()?.kept.pop_if(|kept| kept.when >= when)?;
         Some((last.steps, last.before))
     }
 
     /// Bytes of the copies, once the batch has succeeded: of those alone whose originals somebody else holds.
     pub(crate) fn copied_bytes(self) -> u64 {
-        let insides = self.kept.into_iter().filter_map(|kept| match kept.before {
+        let Some(notes) = self.notes else {
+            return self.copied_bytes;
+        };
+        let insides = notes.kept.into_iter().filter_map(|kept| match kept.before {
             Before::Inside(value) => Some(value),
             _ => None,
         });

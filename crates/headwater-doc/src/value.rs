@@ -379,12 +379,13 @@ impl Value {
     /// The child at a step, to be changed in place; what is shared on the way is copied, and what the
     /// copies of parts of large containers take is added to `copied`. The caller brings the totals up to
     /// date.
+    #[inline(always)]
     pub(crate) fn child_mut(&mut self, step: usize, copied: &mut u64) -> Option<&mut Self> {
         match &mut self.0 {
             Repr::Array(node) => node.values_mut().get_mut(step),
             Repr::Object(node) => node.values_mut().get_mut(step),
-            Repr::ArrayTree(tree) => Arc::make_mut(tree).child_mut(step, copied),
-            Repr::ObjectTree(tree) => Arc::make_mut(tree).child_mut(step, copied),
+            Repr::ArrayTree(tree) => array_child(tree, step, copied),
+            Repr::ObjectTree(tree) => object_child(tree, step, copied),
             _ => None,
         }
     }
@@ -563,6 +564,25 @@ impl<'a> Comparison<'a> {
 #[inline]
 fn forget_clone<T: Clone>(counted: &T) {
     let _clone = ManuallyDrop::new(counted.clone());
+}
+
+// Not inlined, so that the way through small containers is a few instructions.
+#[inline(never)]
+fn array_child<'t>(
+    tree: &'t mut Arc<ArrayTree>,
+    step: usize,
+    copied: &mut u64,
+) -> Option<&'t mut Value> {
+    Arc::make_mut(tree).child_mut(step, copied)
+}
+
+#[inline(never)]
+fn object_child<'t>(
+    tree: &'t mut Arc<ObjectTree>,
+    step: usize,
+    copied: &mut u64,
+) -> Option<&'t mut Value> {
+    Arc::make_mut(tree).child_mut(step, copied)
 }
 
 fn shift_node<H: Clone>(

@@ -45,6 +45,22 @@ fn only_the_grammar_of_the_rfc_is_a_number() {
 }
 
 #[test]
+fn the_digits_of_an_integer_are_counted_exactly() {
+    let borders = (0..u64::BITS).map(|bit| 1_u64 << bit);
+    let borders = borders.chain((0..=19).map(|exponent| 10_u64.pow(exponent)));
+    for border in borders.chain([0, u64::MAX]) {
+        for integer in [border.saturating_sub(1), border, border.saturating_add(1)] {
+            let digits = integer.to_string().len();
+            assert_eq!(
+                Number::from(integer).written_bytes_max(),
+                digits,
+                "{integer}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_literal_is_held_in_a_form_that_loses_nothing() {
     let unsigned = "0 999999999999999999 1000000000000000000 18446744073709551615";
     let negative = "-1 -999999999999999999 -9223372036854775808";

@@ -61,7 +61,7 @@ fn patches(criterion: &mut Criterion) {
             let patch = patches.get(*turn).expect("one of two");
             let applied = patch.apply(document, &Limits::default());
             let applied = applied.expect("the path is there");
-            assert!(!applied.touched().is_empty());
+            assert!(!applied.touched(patch).is_empty());
             applied
         };
         let hp = |turn: usize| Some(1_001 + turn as u64);

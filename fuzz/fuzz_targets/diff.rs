@@ -45,16 +45,17 @@ fn turn(old: &Value, new: &Value, extensions: Extensions) {
     let applied = applied.unwrap_or_else(|error| panic!("{error}: {old} {new} {patch}"));
     assert!(document.identical(new), "{old} {new} {patch}");
     check(&document);
-    let undone = applied.inverse.apply(&mut document, &Limits::NONE);
+    let undone = applied.inverse(&patch).apply(&mut document, &Limits::NONE);
     undone.expect("an inverse applies to what it was made from");
     assert!(document.identical(old), "{old} {new} {patch}");
 
     let (found, between) = Patch::between(old, new, extensions);
     assert_eq!(found, patch, "{old} {new}");
     let mut document = new.clone();
-    let undone = between.inverse.apply(&mut document, &Limits::NONE);
-    undone.unwrap_or_else(|error| panic!("{error}: {old} {new} {}", between.inverse));
-    assert!(document.identical(old), "{old} {new} {}", between.inverse);
+    let inverse = between.inverse(&patch);
+    let undone = inverse.apply(&mut document, &Limits::NONE);
+    undone.unwrap_or_else(|error| panic!("{error}: {old} {new} {inverse}"));
+    assert!(document.identical(old), "{old} {new} {inverse}");
 }
 
 /// The difference has no more bytes than the replacement of all, and is found if there is room for it.

@@ -47,10 +47,12 @@ fn apply(before: &Value, patch: &Patch, limits: &Limits) {
                 let kept = limits.check(before).is_err() || limits.check(&document).is_ok();
                 assert!(kept, "a limit holds for the result");
                 let after = document.clone();
-                let undone = applied.inverse.apply(&mut document, &Limits::NONE);
+                let inverse = applied.inverse(patch);
+                assert_eq!(applied.inverse_bytes(), inverse.written_bytes());
+                let undone = inverse.apply(&mut document, &Limits::NONE);
                 let undone = undone.expect("an inverse applies to what it was made from");
                 assert!(document.identical(before), "{text} {patch}");
-                let redone = undone.inverse.apply(&mut document, &Limits::NONE);
+                let redone = undone.inverse(&inverse).apply(&mut document, &Limits::NONE);
                 redone.expect("an inverse has an inverse");
                 assert!(document.identical(&after), "{text} {patch}");
             }

@@ -28,7 +28,7 @@ pub(crate) fn edits(effort: Effort) -> io::Result<Vec<Row>> {
                 for patch in &patches {
                     let applied = patch.apply(&mut document, &limits);
                     let applied = applied.expect("within the text");
-                    assert!(!applied.touched().is_empty());
+                    assert!(!applied.touched(patch).is_empty());
                 }
                 assert_eq!(document.as_str().as_deref(), Some(end.as_str()));
                 document

@@ -272,7 +272,7 @@ impl Document {
                     seq,
                     before: &before,
                     patch: &commit.patch,
-                    touched: commit.applied.touched(),
+                    touched: commit.touched(),
                     after: root,
                 };
                 if let Err(code) = admit.admit(&request) {

@@ -158,7 +158,7 @@ impl Document {
             if operations > OPERATIONS_SINCE_MAX {
                 return Err(commit.version);
             }
-            for path in commit.applied.touched().iter() {
+            for path in commit.touched().iter() {
                 bytes += path.as_str().len();
                 if bytes > PATH_BYTES_SINCE_MAX {
                     return Err(commit.version);

@@ -1,6 +1,6 @@
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::VecDeque, sync::Arc, time::Duration};
 
-use headwater_doc::{Applied, Extensions, Limits, Patch, Value};
+use headwater_doc::{Applied, Extensions, Limits, Patch, Touched, Value};
 
 use crate::{
     id::{Seq, SessionId, Version},
@@ -18,7 +18,8 @@ pub struct Commit {
     pub at: Time,
     /// What it changed.
     pub patch: Arc<Patch>,
-    /// What undoes it, and where it changed something.
+    /// What undoes it, and where it changed something; [`inverse`](Self::inverse) and
+    /// [`touched`](Self::touched) read it.
     pub applied: Applied,
     /// The extensions that `patch` uses.
     pub(crate) extensions: Extensions,
@@ -217,9 +218,21 @@ impl History {
 }
 
 impl Commit {
+    /// The patch that undoes it. O(1), and no allocation.
+    #[must_use]
+    pub fn inverse(&self) -> Cow<'_, Patch> {
+        self.applied.inverse(&self.patch)
+    }
+
+    /// The paths at which it changed something. O(1).
+    #[must_use]
+    pub fn touched(&self) -> Touched<'_> {
+        self.applied.touched(&self.patch)
+    }
+
     /// Takes it back from what it has led to.
     pub(crate) fn take_back(&self, root: &mut Value) {
-        let undone = self.applied.inverse.apply(root, &Limits::NONE);
+        let undone = self.inverse().apply(root, &Limits::NONE);
         debug_assert!(
             undone.is_ok(),
             "an inverse applies to what it was made from"
@@ -238,7 +251,7 @@ impl Commit {
 
 /// What a commit counts towards [`HistoryBounds::bytes_min`].
 fn written_bytes(patch: &Patch, applied: &Applied) -> u64 {
-    patch.written_bytes() + applied.inverse.written_bytes()
+    patch.written_bytes() + applied.inverse_bytes()
 }
 
 impl Charge {
@@ -247,7 +260,7 @@ impl Charge {
         let own = patch.heap_bytes() - brought + applied.heap_bytes();
         Self {
             own: own + (size_of::<Commit>() + size_of::<Patch>() + ARCS) as u64,
-            removed: applied.inverse.put_bytes(),
+            removed: applied.removed_bytes(),
             brought,
         }
     }

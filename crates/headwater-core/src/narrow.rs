@@ -7,7 +7,7 @@ use crate::history::Commit;
 impl Commit {
     /// Whether it changed anything at the path, in it, or above it.
     pub(crate) fn touches(&self, path: &Pointer) -> bool {
-        let mut touched = self.applied.touched().iter();
+        let mut touched = self.touched().iter();
         touched.any(|touched| touched.overlaps(path))
     }
 }
@@ -17,7 +17,7 @@ impl Commit {
 /// went across its border.
 pub(crate) fn narrowed(commit: &Commit, path: &Pointer) -> Option<Patch> {
     let above = |touched: &Pointer| touched.is_prefix_of(path) && touched != path;
-    if commit.applied.touched().iter().any(above) {
+    if commit.touched().iter().any(above) {
         return None;
     }
     let mut operations = Vec::new();

@@ -1,4 +1,4 @@
-use std::mem;
+use std::{borrow::Cow, mem};
 
 use crate::{
     adopt::{adopt, adopt_each},
@@ -15,16 +15,18 @@ use crate::{
     value::{Value, View},
 };
 
-/// What applying a patch (RFC 6902) yields.
+/// What applying a patch (RFC 6902) yields: its inverse, the paths at which something changed, and what that
+/// copied.
+///
+/// What the patch itself says is not here again, so it is asked for: always the one that was applied. Of most
+/// patches, which replace one value, only that value is here, and takes a third of the memory of an inverse.
 #[derive(Clone, Debug)]
 pub struct Applied {
-    /// The patch that undoes it. Values that were replaced or removed are moved here, not copied.
-    ///
-    /// The [touched](Self::touched) paths are mostly read off it: who takes it out of here, as by
-    /// [`mem::take`], asks for them before.
-    pub inverse: Patch,
+    undo: Undo,
+    /// Invariant: [`Patch::written_bytes`] of the inverse.
+    inverse_bytes: u64,
     /// What was [touched](Self::touched) where that is not at the paths of the inverse.
-    pub(crate) listed: Vec<Pointer>,
+    listed: Vec<Pointer>,
     /// Bytes of the nodes that were copied because somebody else held them, as
     /// [`heap_bytes`](Value::heap_bytes) counts: what a held snapshot or an older patch keeps in memory
     /// from now on beside the document. 0 where nothing was shared.
@@ -35,21 +37,89 @@ pub struct Applied {
     pub copied_bytes: u64,
 }
 
+/// What undoes a patch, beside what the patch says. Values that were replaced or removed are moved here, not
+/// copied.
+#[derive(Clone, Debug)]
+enum Undo {
+    /// The value that a patch of one operation has replaced at its path.
+    Replaced(Value),
+    /// The inverse.
+    Patch(Box<Patch>),
+}
+
 impl Applied {
-    /// The paths at which something changed. O(1).
-    ///
-    /// They are mostly read off [`inverse`](Self::inverse), and are none once that was taken out.
-    #[must_use]
-    pub fn touched(&self) -> Touched<'_> {
-        Touched::new(&self.listed, &self.inverse)
+    /// Of a patch whose inverse are these operations.
+    pub(crate) fn of(undo: Operations, listed: Vec<Pointer>, copied_bytes: u64) -> Self {
+        let inverse = Patch::of(undo);
+        Self {
+            inverse_bytes: inverse.written_bytes(),
+            undo: Undo::Patch(Box::new(inverse)),
+            listed,
+            copied_bytes,
+        }
     }
 
-    /// Bytes that inverse and touched paths have requested from the allocator, as
-    /// [`Patch::heap_bytes`] counts. O(1).
+    /// Of a patch of one operation, which has replaced a value at its path.
+    fn of_replaced(value: Value, patch: &Patch, copied_bytes: u64) -> Self {
+        let applied = Self {
+            inverse_bytes: patch.bytes_with_replaced(&value),
+            undo: Undo::Replaced(value),
+            listed: Vec::new(),
+            copied_bytes,
+        };
+        debug_assert_eq!(
+            applied.inverse_bytes,
+            applied.inverse(patch).written_bytes()
+        );
+        applied
+    }
+
+    /// The patch that undoes the one that was applied. O(1), and no allocation.
+    #[must_use]
+    pub fn inverse(&self, patch: &Patch) -> Cow<'_, Patch> {
+        match &self.undo {
+            Undo::Replaced(value) => Cow::Owned(patch.with_replaced(value)),
+            Undo::Patch(inverse) => Cow::Borrowed(inverse),
+        }
+    }
+
+    /// [`Patch::written_bytes`] of the inverse. O(1).
+    #[must_use]
+    pub const fn inverse_bytes(&self) -> u64 {
+        self.inverse_bytes
+    }
+
+    /// The paths at which the patch that was applied has changed something. O(1).
+    #[must_use]
+    pub fn touched<'a>(&'a self, patch: &'a Patch) -> Touched<'a> {
+        let inverse = match &self.undo {
+            // Its path is the patch's own.
+            Undo::Replaced(_) => patch,
+            Undo::Patch(inverse) => inverse,
+        };
+        Touched::new(&self.listed, inverse)
+    }
+
+    /// Bytes that this has requested from the allocator, as [`Patch::heap_bytes`] counts. O(1).
     #[must_use]
     pub fn heap_bytes(&self) -> u64 {
-        let listed = self.listed.capacity() * size_of::<Pointer>();
-        self.inverse.heap_bytes().saturating_add(listed as u64)
+        let listed = (self.listed.capacity() * size_of::<Pointer>()) as u64;
+        listed.saturating_add(match &self.undo {
+            Undo::Replaced(value) => value.heap_bytes(),
+            Undo::Patch(inverse) => inverse
+                .heap_bytes()
+                .saturating_add(size_of::<Patch>() as u64),
+        })
+    }
+
+    /// Of [`heap_bytes`](Self::heap_bytes), those of the values that were replaced or removed, but for what
+    /// splices took out. O(1).
+    #[must_use]
+    pub fn removed_bytes(&self) -> u64 {
+        match &self.undo {
+            Undo::Replaced(value) => value.heap_bytes(),
+            Undo::Patch(inverse) => inverse.put_bytes(),
+        }
     }
 }
 
@@ -154,12 +224,16 @@ impl Patch {
             limits,
             // Room is made below: a list that is moved in here is read before it is written.
             undo: Operations::new(),
+            replaced: None,
+            is_alone: is_alone(self.operations()),
             listed: Vec::new(),
             steps: Steps::new(),
             places: Vec::with_capacity(places_room(self.operations().len())),
             notes_places: self.operations().len() > 1,
         };
-        applier.undo.reserve_exact(self.operations().len());
+        if !applier.is_alone {
+            applier.undo.reserve_exact(self.operations().len());
+        }
         for (index, operation) in self.operations().iter().enumerate() {
             if let Err((path, reason)) = applier.apply(operation) {
                 applier.undo();
@@ -170,12 +244,12 @@ impl Patch {
                 });
             }
         }
+        let copied_bytes = applier.trail.copied_bytes();
+        if let Some(value) = applier.replaced {
+            return Ok(Applied::of_replaced(value, self, copied_bytes));
+        }
         applier.undo.reverse();
-        Ok(Applied {
-            inverse: Self::of(applier.undo),
-            listed: applier.listed,
-            copied_bytes: applier.trail.copied_bytes(),
-        })
+        Ok(Applied::of(applier.undo, applier.listed, copied_bytes))
     }
 }
 
@@ -190,6 +264,10 @@ struct Applier<'a> {
     limits: &'a Limits,
     /// What undoes the operations so far, the last first to be undone.
     undo: Operations,
+    /// What takes the place of `undo` where one operation has replaced one value: that value.
+    replaced: Option<Value>,
+    /// Whether the patch has one operation, which can be undone by one.
+    is_alone: bool,
     /// The paths that were touched, from the first on that is not the path of what undoes its operation;
     /// with those before it.
     listed: Vec<Pointer>,
@@ -217,6 +295,11 @@ enum Origin {
 /// copies, each of a large value whose cached height overstates, would walk it for each; a lower one
 /// would refuse more of what only seems too deep.
 const WALK_MAX: usize = 100_000;
+
+/// Whether there is one operation, and what undoes it is one too: moving to where something is takes two.
+const fn is_alone(operations: &[Operation]) -> bool {
+    matches!(operations, [operation] if !matches!(operation, Operation::Move { .. }))
+}
 
 /// Steps for which room is made at first, in a batch of so many operations: those of replacements at
 /// depth 3, each with its count. One list that grew from nothing would take several allocations.
@@ -352,6 +435,10 @@ impl Applier<'_> {
     /// Replaces the value at `steps`, to which `path` leads.
     fn replace_resolved(&mut self, path: &Pointer, value: Value) -> Result<(), Reason> {
         self.check_depth(self.steps.len(), &value)?;
+        if self.is_alone && !self.undoing {
+            self.replaced = Some(self.put(value));
+            return self.check_size();
+        }
         if self.notes_places {
             self.note_place();
         }
@@ -642,6 +729,10 @@ impl Applier<'_> {
         self.limits = &Limits::NONE;
         self.undoing = true;
         self.notes_places = false;
+        if let Some(value) = self.replaced.take() {
+            // It is still there that the steps lead.
+            self.put(value);
+        }
         let undo = mem::take(&mut self.undo);
         self.put_back(When::after(undo.len()));
         for (changes, operation) in undo.into_iter().enumerate().rev() {

@@ -127,10 +127,10 @@ impl Patch {
     ///     r#"[{"op":"replace","path":"/hp","value":7},{"op":"add","path":"/items/1","value":"lamp"}]"#
     /// );
     /// assert_eq!(
-    ///     applied.inverse.to_string(),
+    ///     applied.inverse(&patch).to_string(),
     ///     r#"[{"op":"remove","path":"/items/1"},{"op":"replace","path":"/hp","value":10}]"#
     /// );
-    /// assert!(applied.touched().iter().eq(&["/hp".parse()?, "/items".parse()?]));
+    /// assert!(applied.touched(&patch).iter().eq(&["/hp".parse()?, "/items".parse()?]));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

@@ -94,14 +94,15 @@
 //! let drop = Patch::parse(br#"[{"op": "remove", "path": "/items/0"}]"#, &limits, Extensions::NONE)?;
 //! let applied = drop.apply(&mut room, &limits)?;
 //! let undo = r#"[{"op":"add","path":"/items/0","value":"rope"}]"#;
-//! assert_eq!(applied.inverse.to_string(), undo);
+//! let inverse = applied.inverse(&drop);
+//! assert_eq!(inverse.to_string(), undo);
 //! // What moved when the element went: the whole array.
-//! assert!(applied.touched().iter().eq(&["/items".parse()?]));
+//! assert!(applied.touched(&drop).iter().eq(&["/items".parse()?]));
 //!
-//! let undone = applied.inverse.apply(&mut room, &limits)?;
+//! let undone = inverse.apply(&mut room, &limits)?;
 //! assert_eq!(room.to_string(), r#"{"items":["rope","lamp"]}"#);
 //! // The inverse is a patch like any other, and has one too: a redo.
-//! undone.inverse.apply(&mut room, &limits)?;
+//! undone.inverse(&inverse).apply(&mut room, &limits)?;
 //! assert_eq!(room.to_string(), r#"{"items":["lamp"]}"#);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

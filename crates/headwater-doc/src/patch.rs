@@ -298,7 +298,7 @@ impl Operation {
 /// let applied = patch.apply(&mut document, &Limits::default())?;
 /// assert_eq!(document.to_string(), r#"{"hp":7,"items":["rope","lamp"]}"#);
 ///
-/// applied.inverse.apply(&mut document, &Limits::default())?;
+/// applied.inverse(&patch).apply(&mut document, &Limits::default())?;
 /// assert_eq!(document.to_string(), r#"{"hp":10,"items":["rope"]}"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -427,6 +427,27 @@ impl Patch {
             bytes,
             heap_bytes,
             put_bytes,
+        }
+    }
+
+    /// What undoes a patch of one operation, which has replaced a value at its path.
+    pub(crate) fn with_replaced(&self, value: &Value) -> Self {
+        let operations = self.operations.iter().take(1);
+        let undo = operations.map(|operation| Operation::Replace {
+            path: operation.path().clone(),
+            value: value.clone(),
+        });
+        Self::of(undo.collect())
+    }
+
+    /// Bytes of [that](Self::with_replaced) as text.
+    pub(crate) fn bytes_with_replaced(&self, value: &Value) -> u64 {
+        match self.operations() {
+            // Spares the look at the path.
+            [Operation::Replace { value: new, .. }] => {
+                self.bytes - new.written_bytes() + value.written_bytes()
+            }
+            _ => self.with_replaced(value).bytes,
         }
     }
 

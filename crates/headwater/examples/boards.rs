@@ -105,7 +105,7 @@ fn undo(engine: &Engine, board: &Key) -> Result<(), Fault> {
     let commit = engine
         .commit(board, version)
         .ok_or("no longer remembered")?;
-    applied(session.submit(board, Seq(2), commit.applied.inverse.clone()))?;
+    applied(session.submit(board, Seq(2), commit.inverse().into_owned()))?;
     assert_eq!(engine.get(board).ok_or("no board")?.root, before.root);
     Ok(())
 }

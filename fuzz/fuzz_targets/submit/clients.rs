@@ -187,9 +187,9 @@ impl Host {
                     .is_none_or(|(session, _)| session != batch.session)
             });
             by_others.extend(
-                foreign.into_iter().flat_map(|commit| {
-                    commit.applied.touched().iter().cloned().collect::<Vec<_>>()
-                }),
+                foreign
+                    .into_iter()
+                    .flat_map(|commit| commit.touched().iter().cloned().collect::<Vec<_>>()),
             );
         }
         let (now, key) = (self.now, &batch.key);

@@ -156,7 +156,7 @@ impl Follower {
         let from = self.cursor.unchanged_to.next();
         let changes = (from.0..=watch.head().0).any(|version| {
             let commit = shard.commit(&self.key, Version(version));
-            commit.is_none_or(|commit| !commit.applied.touched().is_empty())
+            commit.is_none_or(|commit| !commit.touched().is_empty())
         });
         if !there || !is_current && changes {
             assert!(

@@ -270,7 +270,7 @@ impl Shard {
                 watch.wake([&Pointer::root()], &mut self.effects.woken);
             }
             for commit in document.history.after(version) {
-                watch.wake(commit.applied.touched().iter(), &mut self.effects.woken);
+                watch.wake(commit.touched().iter(), &mut self.effects.woken);
             }
         }
         Some(changed)

@@ -300,11 +300,7 @@ impl<'a> Script<'a> {
             operations.push(edit.operation(path));
         }
         undo.reverse();
-        let applied = Applied {
-            inverse: Patch::of(undo),
-            listed,
-            copied_bytes,
-        };
+        let applied = Applied::of(undo, listed, copied_bytes);
         (Patch::of_bytes(operations, self.bytes), applied)
     }
 }

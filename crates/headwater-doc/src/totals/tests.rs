@@ -93,7 +93,7 @@ proptest! {
                 held.push((document.clone(), document.heap_bytes()));
             }
             if let Ok(applied) = patch.apply(&mut document, &Limits::NONE) && number % 3 == 0 {
-                applied.inverse.apply(&mut document, &Limits::NONE).unwrap();
+                applied.inverse(&patch).apply(&mut document, &Limits::NONE).unwrap();
             }
             prop_assert_eq!(document.heap_bytes(), walked(&document), "{}", text);
         }
@@ -144,7 +144,7 @@ fn what_is_cut_out_of_a_copy_is_counted_without_looking_at_it() {
             assert_eq!(t.map(Value::written_bytes), Some(text.len() as u64));
             applied
                 .unwrap()
-                .inverse
+                .inverse(&patch)
                 .apply(&mut document, &Limits::NONE)
                 .unwrap();
             let s = document

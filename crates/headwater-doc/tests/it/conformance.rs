@@ -62,12 +62,13 @@ fn assert_ruled(files: &[(String, Vec<u8>)], rulings: &[Ruling]) {
     }
 }
 
-fn patched(document: &mut Value, patch: &str) -> Result<Applied, String> {
+fn patched(document: &mut Value, patch: &str) -> Result<(Patch, Applied), String> {
     let limits = Limits::default();
     let patch = Patch::parse(patch.as_bytes(), &limits, Extensions::NONE)
         .map_err(|error| error.to_string())?;
     let applied = patch.apply(document, &limits);
-    applied.map_err(|error| error.to_string())
+    let applied = applied.map_err(|error| error.to_string())?;
+    Ok((patch, applied))
 }
 
 /// Runs one case: a passing one can be undone, a failing one changes nothing.
@@ -76,13 +77,13 @@ fn assert_patch_case(name: &str, case: &Case) {
     let patch = case.get("patch").map_or("", |patch| patch.get());
     let mut document = before.clone();
     match patched(&mut document, patch) {
-        Ok(applied) => {
+        Ok((patch, applied)) => {
             assert!(!case.contains_key("error"), "{name} is applied");
             if let Some(expected) = member(case, "expected") {
                 assert!(document.identical(&expected), "{name}: {document}");
             }
             applied
-                .inverse
+                .inverse(&patch)
                 .apply(&mut document, &Limits::default())
                 .unwrap();
         }
@@ -164,11 +165,11 @@ fn state_deltas_follow_their_snapshots() {
                 continue;
             }
             let before = state.clone();
-            let applied = patched(state, &delta.to_string()).unwrap();
+            let (patch, applied) = patched(state, &delta.to_string()).unwrap();
             assert!(!state.identical(&before), "{delta}");
             let mut undone = state.clone();
             applied
-                .inverse
+                .inverse(&patch)
                 .apply(&mut undone, &Limits::default())
                 .unwrap();
             assert!(undone.identical(&before), "{delta}");

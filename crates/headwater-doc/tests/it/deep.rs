@@ -68,8 +68,9 @@ fn a_deep_value_that_patches_built_is_dropped_without_recursion() {
             path: Pointer::root(),
             value,
         };
-        let applied = Patch::from(vec![replace]).apply(&mut document, &Limits::NONE);
-        undo = applied.unwrap().inverse;
+        let patch = Patch::from(vec![replace]);
+        let applied = patch.apply(&mut document, &Limits::NONE).unwrap();
+        undo = applied.inverse(&patch).into_owned();
     }
     // The cached height ends at what 16 bits hold; limits are checked by a walk from there on.
     assert_eq!(document.height(), u32::from(u16::MAX));
@@ -230,7 +231,10 @@ fn a_diff_deeper_than_any_path_replaces_at_the_deepest_path() {
         let mut document = old.clone();
         read.apply(&mut document, &Limits::NONE).unwrap();
         assert!(document.identical(&new));
-        applied.inverse.apply(&mut document, &Limits::NONE).unwrap();
+        applied
+            .inverse(&squash)
+            .apply(&mut document, &Limits::NONE)
+            .unwrap();
         assert!(document.identical(&old));
     }
     // An equal one is not replaced.

@@ -56,7 +56,7 @@ proptest! {
         for (at, change) in changes.into_iter().enumerate() {
             let patch = Patch::from(vec![operation(&model, change)]);
             let applied = patch.apply(&mut document, &Limits::NONE).unwrap();
-            undo.push((applied.inverse, model.clone()));
+            undo.push((applied.inverse(&patch).into_owned(), model.clone()));
             match change {
                 (number, Some(value)) => { model.insert(name(number), value); }
                 (number, None) => { model.remove(&name(number)); }

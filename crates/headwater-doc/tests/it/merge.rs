@@ -32,7 +32,10 @@ fn merged(document: &Value, merge: &Value) -> (Patch, Value) {
     let again = translated(&after, merge);
     assert!(again.is_empty(), "{again} after {patch}");
     let mut before = after.clone();
-    applied.inverse.apply(&mut before, &Limits::NONE).unwrap();
+    applied
+        .inverse(&patch)
+        .apply(&mut before, &Limits::NONE)
+        .unwrap();
     assert!(before.identical(document), "{before} before {patch}");
     (patch, after)
 }

@@ -330,6 +330,14 @@ fn applied(value: &mut Value, patch: &Patch) -> Applied {
         .unwrap_or_else(|error| panic!("{error}: {patch}"))
 }
 
+/// Applies a patch, and yields its inverse.
+fn inverse(value: &mut Value, patch: &Patch) -> Patch {
+    let applied = applied(value, patch);
+    let inverse = applied.inverse(patch);
+    assert_eq!(applied.inverse_bytes(), inverse.written_bytes(), "{patch}");
+    inverse.into_owned()
+}
+
 /// P10: a difference is no longer than the replacement of all, and is found if there is room for it.
 fn assert_bounded(from: &Value, to: &Value, extensions: Extensions, part: Index) {
     let patch = diff(from, to, extensions);
@@ -353,8 +361,9 @@ fn assert_between(from: &Value, to: &Value, extensions: Extensions) {
     let (patch, between) = Patch::between(from, to, extensions);
     assert_eq!(patch, diff(from, to, extensions));
     let applied = applied(&mut from.clone(), &patch);
-    assert_eq!(between.touched(), applied.touched(), "{from}\n{to}");
-    let [found, expected] = [&between, &applied].map(|applied| applied.inverse.to_value());
+    let [found, expected] = [&between, &applied].map(|applied| applied.touched(&patch));
+    assert_eq!(found, expected, "{from}\n{to}");
+    let [found, expected] = [&between, &applied].map(|applied| applied.inverse(&patch).to_value());
     assert!(found.identical(&expected), "{found}\n{expected}");
 }
 
@@ -461,10 +470,10 @@ proptest! {
         let mut undo = Vec::new();
         for intents in batches {
             let patch = patch(&model, &intents);
-            undo.push(applied(&mut value, &patch).inverse);
+            undo.push(inverse(&mut value, &patch));
             model = Model::of(&value);
         }
-        let redo: Vec<_> = undo.iter().rev().map(|inverse| applied(&mut value, inverse).inverse).collect();
+        let redo: Vec<_> = undo.iter().rev().map(|undo| inverse(&mut value, undo)).collect();
         prop_assert_eq!(Model::of(&value), document);
         for inverse in redo.iter().rev() {
             applied(&mut value, inverse);
@@ -481,7 +490,7 @@ proptest! {
             versions.push((value.clone(), model.clone()));
             let patch = patch(&model, &intents);
             versions.push((patch.to_value(), Model::of(&patch.to_value())));
-            let done = applied(&mut value, &patch).inverse.to_value();
+            let done = inverse(&mut value, &patch).to_value();
             versions.push((done.clone(), Model::of(&done)));
             model = Model::of(&value);
         }
@@ -537,9 +546,9 @@ proptest! {
         let mut versions = vec![value.clone(), parsed(&document.text(false))];
         for intents in batches {
             let patch = patch(&Model::of(&value), &intents);
-            let done = applied(&mut value, &patch);
+            let done = inverse(&mut value, &patch);
             versions.push(value.clone());
-            versions.push(done.inverse.to_value());
+            versions.push(done.to_value());
         }
         for version in versions {
             let model = Model::of(&version);
@@ -621,7 +630,7 @@ proptest! {
         for intents in batches {
             let patch = patch(&before, &intents);
             let applied = applied(&mut value, &patch);
-            let touched: Vec<_> = applied.touched().iter().collect();
+            let touched: Vec<_> = applied.touched(&patch).iter().collect();
             prop_assert!(touched.len() <= 2 * patch.operations().len());
             let after = Model::of(&value);
             let mut found = Vec::new();
@@ -758,9 +767,9 @@ fn splice_everywhere(model: &Model, inserts: &[Value]) {
                 insert: insert.clone(),
             }]);
             let mut spliced = value.clone();
-            let inverse = applied(&mut spliced, &patch).inverse;
+            let undo = inverse(&mut spliced, &patch);
             assert_eq!(Ok(Model::of(&spliced)), model.applied(patch.operations()));
-            applied(&mut spliced, &inverse);
+            applied(&mut spliced, &undo);
             assert!(spliced.identical(&value), "{patch}");
         }
     }

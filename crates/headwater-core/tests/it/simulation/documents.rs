@@ -259,7 +259,7 @@ impl Documents {
                 seq,
                 before: &before,
                 patch,
-                touched: applied.touched(),
+                touched: applied.touched(patch),
                 after: &after,
             };
             let decided = catch_unwind(AssertUnwindSafe(|| rule(&request)));
@@ -286,8 +286,8 @@ impl Documents {
             version,
             at,
             patch: Arc::clone(patch),
-            inverse_bytes: applied.inverse.written_bytes(),
-            touched: applied.touched().iter().cloned().collect(),
+            inverse_bytes: applied.inverse(patch).written_bytes(),
+            touched: applied.touched(patch).iter().cloned().collect(),
         });
         let versions = self
             .versions

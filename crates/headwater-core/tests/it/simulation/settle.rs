@@ -473,7 +473,7 @@ impl World<'_> {
             let commit = commit(past.version).expect("it is in the window");
             let origin = document.origins[usize::try_from(past.version.0).unwrap()];
             assert_eq!(commit.origin, origin);
-            assert!(commit.applied.touched().iter().eq(&past.touched));
+            assert!(commit.touched().iter().eq(&past.touched));
         }
         assert_eq!(
             commit(oldest.next()).is_some(),

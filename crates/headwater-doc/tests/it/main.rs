@@ -16,6 +16,7 @@ mod differences;
 mod hostile;
 #[cfg(test)]
 mod large;
+mod limits;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]

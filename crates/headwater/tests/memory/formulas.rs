@@ -25,29 +25,55 @@ fn a_document_takes_its_value_and_its_key_and_185_bytes() {
 }
 
 #[test]
-fn a_commit_takes_160_bytes_and_for_each_operation_225_with_its_path_and_what_it_took_out() {
+fn a_commit_of_one_operation_takes_285_bytes_with_its_path_and_what_it_took_out() {
     let _alone = alone();
-    for (path, operations, old) in [
-        (2, 1, 0),
-        (20, 1, 0),
-        (60, 1, 0),
-        (2, 3, 0),
-        (60, 3, 0),
-        (2, 1, 200),
-        (2, 1, 900),
-    ] {
-        let name = "n".repeat(path - 1);
-        let mix = Mix::new(0);
-        let value = words(old, 1);
-        let key = mix.make(0, &format!(r#"{{"{name}":"{value}"}}"#));
-        let taken_out = Value::from(value.as_str()).heap_bytes();
-        let operation = format!(r#"{{"op":"replace","path":"/{name}","value":"{value}"}}"#);
-        let batch = format!("[{}]", vec![operation; operations].join(","));
-        // As many as stay by default, whatever their size.
-        let took = each(250, |_| mix.apply(&key, &batch));
-        let each_operation = 225 + path as u64 + taken_out;
-        agree("commit", took, 160 + operations as u64 * each_operation);
+    for (path, old) in [(2, 0), (20, 0), (60, 0), (2, 200), (2, 900)] {
+        let took = each_commit(path, 1, old);
+        agree("commit", took, 285 + path as u64 + taken_out(old));
     }
+}
+
+#[test]
+fn a_commit_of_one_operation_that_replaces_nothing_takes_105_bytes_more() {
+    let _alone = alone();
+    let mix = Mix::new(0);
+    let key = mix.make(0, "{}");
+    let took = each(250, |number| {
+        mix.apply(
+            &key,
+            match number % 2 {
+                0 => r#"[{"op":"add","path":"/n","value":1}]"#,
+                _ => r#"[{"op":"remove","path":"/n"}]"#,
+            },
+        );
+    });
+    agree("commit", took, 285 + 105 + 2);
+}
+
+#[test]
+fn a_commit_of_several_takes_296_bytes_and_for_each_175_with_its_path_and_what_it_took_out() {
+    let _alone = alone();
+    for (path, operations, old) in [(2, 2, 0), (2, 3, 0), (60, 3, 0), (2, 10, 0), (2, 2, 200)] {
+        let took = each_commit(path, operations, old);
+        let each_operation = 175 + path as u64 + taken_out(old);
+        agree("commit", took, 296 + operations as u64 * each_operation);
+    }
+}
+
+/// What each commit takes of so many replacements, at a path of so many bytes, of a text of so many.
+fn each_commit(path: usize, operations: usize, old: usize) -> f64 {
+    let name = "n".repeat(path - 1);
+    let value = words(old, 1);
+    let mix = Mix::new(0);
+    let key = mix.make(0, &format!(r#"{{"{name}":"{value}"}}"#));
+    let operation = format!(r#"{{"op":"replace","path":"/{name}","value":"{value}"}}"#);
+    let batch = format!("[{}]", vec![operation; operations].join(","));
+    // As many as stay by default, whatever their size.
+    each(250, |_| mix.apply(&key, &batch))
+}
+
+fn taken_out(old: usize) -> u64 {
+    Value::from(words(old, 1).as_str()).heap_bytes()
 }
 
 #[test]

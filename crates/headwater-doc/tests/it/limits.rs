@@ -3,7 +3,7 @@
 use headwater_doc::{Extensions, Limits, Patch, Reason, Value};
 
 fn value(text: &str) -> Value {
-    Value::parse(text.as_bytes(), &Limits::NONE).unwrap_or_else(|error| panic!("{error}: {text}"))
+    Value::parse(text.as_bytes(), &Limits::NONE).unwrap()
 }
 
 /// P3: a change that makes the document too large is found out once it is made. What one operation has

@@ -2,14 +2,11 @@
 
 use headwater_doc::{Extensions, Limits, Patch, Reason, Value};
 
-fn value(text: &str) -> Value {
-    Value::parse(text.as_bytes(), &Limits::NONE).unwrap()
-}
-
 /// P3: a change that makes the document too large is found out once it is made. What one operation has
 /// replaced goes back to its place, whoever holds what.
 #[test]
 fn a_single_change_that_passes_a_limit_is_taken_back() {
+    let value = |text: &str| Value::parse(text.as_bytes(), &Limits::NONE).unwrap();
     let pad = "x".repeat(40);
     let text =
         r#"{"a":{"n":999,"s":"short","list":[1,2,3]},"pad":"0123456789012345678901234567890"}"#;

@@ -10,7 +10,7 @@ use crate::{
     patch::{Operation, Operations, Patch},
     pointer::{Pointer, array_index},
     totals::{Measure, Totals},
-    touched::Touched,
+    touched::{Listed, Touched},
     trail::{Before, Headers, Steps, Trail, When, child},
     value::{Value, View},
 };
@@ -19,14 +19,15 @@ use crate::{
 /// copied.
 ///
 /// What the patch itself says is not here again, so it is asked for: always the one that was applied. Of most
-/// patches, which replace one value, only that value is here, and takes a third of the memory of an inverse.
+/// patches, which have one operation, only the value that it took out is here, and takes a third of the memory of
+/// an inverse.
 #[derive(Clone, Debug)]
 pub struct Applied {
     undo: Undo,
     /// Invariant: [`Patch::written_bytes`] of the inverse.
     inverse_bytes: u64,
     /// What was [touched](Self::touched) where that is not at the paths of the inverse.
-    listed: Vec<Pointer>,
+    listed: Listed,
     /// Bytes of the nodes that were copied because somebody else held them, as
     /// [`heap_bytes`](Value::heap_bytes) counts: what a held snapshot or an older patch keeps in memory
     /// from now on beside the document. 0 where nothing was shared.
@@ -41,15 +42,15 @@ pub struct Applied {
 /// copied.
 #[derive(Clone, Debug)]
 enum Undo {
-    /// The value that a patch of one operation has replaced at its path.
-    Replaced(Value),
+    /// The value that a patch of one operation has taken out, if it has only changed something where that is.
+    Alone(Option<Value>),
     /// The inverse.
     Patch(Box<Patch>),
 }
 
 impl Applied {
     /// Of a patch whose inverse are these operations.
-    pub(crate) fn of(undo: Operations, listed: Vec<Pointer>, copied_bytes: u64) -> Self {
+    pub(crate) fn of(undo: Operations, listed: Listed, copied_bytes: u64) -> Self {
         let inverse = Patch::of(undo);
         Self {
             inverse_bytes: inverse.written_bytes(),
@@ -59,12 +60,12 @@ impl Applied {
         }
     }
 
-    /// Of a patch of one operation, which has replaced a value at its path.
-    fn of_replaced(value: Value, patch: &Patch, copied_bytes: u64) -> Self {
+    /// Of a patch of one operation, by what that has taken out.
+    fn of_alone(taken: Option<Value>, patch: &Patch, listed: Listed, copied_bytes: u64) -> Self {
         let applied = Self {
-            inverse_bytes: patch.bytes_with_replaced(&value),
-            undo: Undo::Replaced(value),
-            listed: Vec::new(),
+            inverse_bytes: patch.inverse_bytes(taken.as_ref()),
+            undo: Undo::Alone(taken),
+            listed,
             copied_bytes,
         };
         debug_assert_eq!(
@@ -78,7 +79,7 @@ impl Applied {
     #[must_use]
     pub fn inverse(&self, patch: &Patch) -> Cow<'_, Patch> {
         match &self.undo {
-            Undo::Replaced(value) => Cow::Owned(patch.with_replaced(value)),
+            Undo::Alone(taken) => Cow::Owned(patch.inverse(taken.as_ref())),
             Undo::Patch(inverse) => Cow::Borrowed(inverse),
         }
     }
@@ -94,7 +95,7 @@ impl Applied {
     pub fn touched<'a>(&'a self, patch: &'a Patch) -> Touched<'a> {
         let inverse = match &self.undo {
             // Its path is the patch's own.
-            Undo::Replaced(_) => patch,
+            Undo::Alone(_) => patch,
             Undo::Patch(inverse) => inverse,
         };
         Touched::new(&self.listed, inverse)
@@ -103,9 +104,13 @@ impl Applied {
     /// Bytes that this has requested from the allocator, as [`Patch::heap_bytes`] counts. O(1).
     #[must_use]
     pub fn heap_bytes(&self) -> u64 {
-        let listed = (self.listed.capacity() * size_of::<Pointer>()) as u64;
-        listed.saturating_add(match &self.undo {
-            Undo::Replaced(value) => value.heap_bytes(),
+        let listed = if self.listed.spilled() {
+            self.listed.capacity() * size_of::<Pointer>()
+        } else {
+            0
+        };
+        (listed as u64).saturating_add(match &self.undo {
+            Undo::Alone(taken) => taken.as_ref().map_or(0, Value::heap_bytes),
             Undo::Patch(inverse) => inverse
                 .heap_bytes()
                 .saturating_add(size_of::<Patch>() as u64),
@@ -117,7 +122,7 @@ impl Applied {
     #[must_use]
     pub fn removed_bytes(&self) -> u64 {
         match &self.undo {
-            Undo::Replaced(value) => value.heap_bytes(),
+            Undo::Alone(taken) => taken.as_ref().map_or(0, Value::heap_bytes),
             Undo::Patch(inverse) => inverse.put_bytes(),
         }
     }
@@ -224,14 +229,14 @@ impl Patch {
             limits,
             // Room is made below: a list that is moved in here is read before it is written.
             undo: Operations::new(),
-            replaced: None,
-            is_alone: is_alone(self.operations()),
-            listed: Vec::new(),
+            taken: None,
+            alone: alone(self.operations()),
+            listed: Listed::new(),
             steps: Steps::new(),
             places: Vec::with_capacity(places_room(self.operations().len())),
             notes_places: self.operations().len() > 1,
         };
-        if !applier.is_alone {
+        if applier.alone.is_none() {
             applier.undo.reserve_exact(self.operations().len());
         }
         for (index, operation) in self.operations().iter().enumerate() {
@@ -245,8 +250,8 @@ impl Patch {
             }
         }
         let copied_bytes = applier.trail.copied_bytes();
-        if let Some(value) = applier.replaced {
-            return Ok(Applied::of_replaced(value, self, copied_bytes));
+        if let Some(taken) = applier.taken {
+            return Ok(Applied::of_alone(taken, self, applier.listed, copied_bytes));
         }
         applier.undo.reverse();
         Ok(Applied::of(applier.undo, applier.listed, copied_bytes))
@@ -264,13 +269,13 @@ struct Applier<'a> {
     limits: &'a Limits,
     /// What undoes the operations so far, the last first to be undone.
     undo: Operations,
-    /// What takes the place of `undo` where one operation has replaced one value: that value.
-    replaced: Option<Value>,
-    /// Whether the patch has one operation, which can be undone by one.
-    is_alone: bool,
+    /// The operation of a patch that has no other, and is undone by one.
+    alone: Option<&'a Operation>,
+    /// What that has taken out, once it is done, in place of `undo`.
+    taken: Option<Option<Value>>,
     /// The paths that were touched, from the first on that is not the path of what undoes its operation;
     /// with those before it.
-    listed: Vec<Pointer>,
+    listed: Listed,
     /// The path that was resolved last, as positions in its containers.
     steps: Steps,
     /// Where values were replaced: for each the steps, and how many they are. Undoing goes there without
@@ -296,9 +301,14 @@ enum Origin {
 /// would refuse more of what only seems too deep.
 const WALK_MAX: usize = 100_000;
 
-/// Whether there is one operation, and what undoes it is one too: moving to where something is takes two.
-const fn is_alone(operations: &[Operation]) -> bool {
-    matches!(operations, [operation] if !matches!(operation, Operation::Move { .. }))
+/// The only operation, if it is undone by one, at its path. A `move` to where something is takes two; what `-`
+/// stands for only the document tells.
+fn alone(operations: &[Operation]) -> Option<&Operation> {
+    match operations {
+        [Operation::Move { .. }] => None,
+        [operation] => Some(operation).filter(|alone| !alone.path().as_str().ends_with("/-")),
+        _ => None,
+    }
 }
 
 /// Steps for which room is made at first, in a batch of so many operations: those of replacements at
@@ -352,7 +362,7 @@ impl Applier<'_> {
             return self.replace(path, value, origin);
         };
         let adopts = self.adopts(origin);
-        let (undo, around) = match self.resolve(&parent)?.view() {
+        let (behind, around) = match self.resolve(&parent)?.view() {
             View::Array(array) => {
                 let len = array.len();
                 let index = match &*last {
@@ -368,11 +378,8 @@ impl Applier<'_> {
                 self.edit(Reach::Around(index), |parent, copied| {
                     parent.insert_element(index, value, copied);
                 });
-                let path = match &*last {
-                    "-" => parent.element(index),
-                    _ => path.clone(),
-                };
-                (Operation::Remove { path }, Some(parent))
+                let behind = (&*last == "-").then(|| parent.element(index));
+                (behind, Some(parent))
             }
             View::Object(object) => match object.find(&last) {
                 Ok((position, old)) => {
@@ -387,12 +394,12 @@ impl Applier<'_> {
                     self.edit(Reach::Around(position), |parent, copied| {
                         parent.insert_member(position, &last, value, copied);
                     });
-                    (Operation::Remove { path: path.clone() }, None)
+                    (None, None)
                 }
             },
             _ => return Err(Reason::ThroughScalar),
         };
-        self.record(undo, around)
+        self.record(behind.as_ref().unwrap_or(path), Back::Remove, around)
     }
 
     fn remove(&mut self, path: &Pointer) -> Result<Value, Reason> {
@@ -418,11 +425,8 @@ impl Applier<'_> {
             }
             _ => return Err(Reason::ThroughScalar),
         };
-        let undo = Operation::Add {
-            path: path.clone(),
-            value: removed.clone(),
-        };
-        self.record(undo, around).map(|()| removed)
+        self.record(path, Back::Add(removed.clone()), around)
+            .map(|()| removed)
     }
 
     fn replace(&mut self, path: &Pointer, value: Value, origin: Origin) -> Result<(), Reason> {
@@ -435,18 +439,11 @@ impl Applier<'_> {
     /// Replaces the value at `steps`, to which `path` leads.
     fn replace_resolved(&mut self, path: &Pointer, value: Value) -> Result<(), Reason> {
         self.check_depth(self.steps.len(), &value)?;
-        if self.is_alone && !self.undoing {
-            self.replaced = Some(self.put(value));
-            return self.check_size();
-        }
         if self.notes_places {
             self.note_place();
         }
-        let undo = Operation::Replace {
-            path: path.clone(),
-            value: self.put(value),
-        };
-        self.record(undo, None)
+        let old = self.put(value);
+        self.record(path, Back::Replace(old), None)
     }
 
     /// Notes where a value is replaced.
@@ -522,13 +519,12 @@ impl Applier<'_> {
             View::Array(insert) => target.splice_elements(range, insert, copied),
             _ => target.splice_text(range, &insert.as_str().unwrap_or_default(), copied),
         });
-        let undo = Operation::Splice {
-            path: path.clone(),
+        let back = Back::Splice {
             index,
             remove: inserted,
             insert: removed,
         };
-        self.record(undo, None)
+        self.record(path, back, None)
     }
 
     /// Whether a value takes the names of its siblings. One of the document must stay the one that
@@ -676,14 +672,23 @@ impl Applier<'_> {
     // Inlined, so that the operation is made where it stays: what was just written field by field is not
     // read as a whole without waiting for it.
     #[inline(always)]
-    fn record(&mut self, undo: Operation, around: Option<Pointer>) -> Result<(), Reason> {
+    fn record(
+        &mut self,
+        path: &Pointer,
+        back: Back,
+        around: Option<Pointer>,
+    ) -> Result<(), Reason> {
         if self.undoing {
             return Ok(());
         }
         if around.is_some() || !self.listed.is_empty() {
-            self.touch(around.unwrap_or_else(|| undo.path().clone()));
+            self.touch(around.unwrap_or_else(|| path.clone()));
         }
-        self.undo.push(undo);
+        if self.alone.is_some() {
+            self.taken = Some(back.taken());
+        } else {
+            self.undo.push(back.operation(path.clone()));
+        }
         self.check_size()
     }
 
@@ -729,11 +734,10 @@ impl Applier<'_> {
         self.limits = &Limits::NONE;
         self.undoing = true;
         self.notes_places = false;
-        if let Some(value) = self.replaced.take() {
-            // It is still there that the steps lead.
-            self.put(value);
+        let mut undo = mem::take(&mut self.undo);
+        if let (Some(alone), Some(taken)) = (self.alone, self.taken.take()) {
+            undo.extend(alone.inverse(taken.as_ref()));
         }
-        let undo = mem::take(&mut self.undo);
         self.put_back(When::after(undo.len()));
         for (changes, operation) in undo.into_iter().enumerate().rev() {
             let undone = self.take_back(operation, changes);
@@ -773,6 +777,51 @@ impl Applier<'_> {
                 Before::Name(name) => self.edit(Reach::Whole, |object, copied| {
                     object.restore_name(name, copied);
                 }),
+            }
+        }
+    }
+}
+
+/// What leads back from a change at its path.
+enum Back {
+    Remove,
+    Add(Value),
+    Replace(Value),
+    Splice {
+        index: usize,
+        remove: usize,
+        insert: Value,
+    },
+}
+
+impl Back {
+    /// The operation that does it.
+    #[inline(always)]
+    fn operation(self, path: Pointer) -> Operation {
+        match self {
+            Self::Remove => Operation::Remove { path },
+            Self::Add(value) => Operation::Add { path, value },
+            Self::Replace(value) => Operation::Replace { path, value },
+            Self::Splice {
+                index,
+                remove,
+                insert,
+            } => Operation::Splice {
+                path,
+                index,
+                remove,
+                insert,
+            },
+        }
+    }
+
+    /// What the change took out.
+    #[inline(always)]
+    fn taken(self) -> Option<Value> {
+        match self {
+            Self::Remove => None,
+            Self::Add(value) | Self::Replace(value) | Self::Splice { insert: value, .. } => {
+                Some(value)
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     read::{InvalidPatch, read_text, read_value},
     rope::escape_bytes,
     text::Text,
-    value::Value,
+    value::{Value, View},
     write::{Bytes, Digest, Gathered, write_text},
 };
 
@@ -127,6 +127,34 @@ impl Operation {
             Self::Move { from, .. } | Self::Copy { from, .. } => Some(from),
             _ => None,
         }
+    }
+
+    /// What undoes it, if that is one operation at the same path, and it has taken this out.
+    pub(crate) fn inverse(&self, taken: Option<&Value>) -> Option<Self> {
+        let path = self.path().clone();
+        Some(match (self, taken.cloned()) {
+            (Self::Test { .. }, _) => return None,
+            (Self::Remove { .. }, Some(value)) => Self::Add { path, value },
+            (
+                Self::Splice {
+                    index,
+                    insert: inserted,
+                    ..
+                },
+                Some(insert),
+            ) => Self::Splice {
+                path,
+                index: *index,
+                remove: match inserted.view() {
+                    View::String(text) => text.scalars(),
+                    View::Array(array) => array.len(),
+                    _ => 0,
+                },
+                insert,
+            },
+            (_, Some(value)) => Self::Replace { path, value },
+            (_, None) => Self::Remove { path },
+        })
     }
 
     /// Bytes of [`to_value`](Self::to_value) as compact text.
@@ -430,24 +458,21 @@ impl Patch {
         }
     }
 
-    /// What undoes a patch of one operation, which has replaced a value at its path.
-    pub(crate) fn with_replaced(&self, value: &Value) -> Self {
-        let operations = self.operations.iter().take(1);
-        let undo = operations.map(|operation| Operation::Replace {
-            path: operation.path().clone(),
-            value: value.clone(),
-        });
-        Self::of(undo.collect())
+    /// The inverse of a patch of one operation, which has taken this out.
+    pub(crate) fn inverse(&self, taken: Option<&Value>) -> Self {
+        let operation = self.operations.first();
+        let inverse = operation.and_then(|operation| operation.inverse(taken));
+        Self::of(inverse.into_iter().collect())
     }
 
-    /// Bytes of [that](Self::with_replaced) as text.
-    pub(crate) fn bytes_with_replaced(&self, value: &Value) -> u64 {
-        match self.operations() {
-            // Spares the look at the path.
-            [Operation::Replace { value: new, .. }] => {
-                self.bytes - new.written_bytes() + value.written_bytes()
+    /// [`written_bytes`](Self::written_bytes) of that.
+    pub(crate) fn inverse_bytes(&self, taken: Option<&Value>) -> u64 {
+        match (self.operations(), taken) {
+            // Most are such: spares the look at the path.
+            ([Operation::Replace { value, .. }], Some(taken)) => {
+                self.bytes - value.written_bytes() + taken.written_bytes()
             }
-            _ => self.with_replaced(value).bytes,
+            _ => self.inverse(taken).bytes,
         }
     }
 

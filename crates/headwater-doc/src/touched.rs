@@ -1,9 +1,14 @@
 use std::{fmt, iter};
 
+use smallvec::SmallVec;
+
 use crate::{
     patch::{Operation, Patch},
     pointer::Pointer,
 };
+
+/// Touched paths that are listed: mostly one, which takes no memory of its own.
+pub(crate) type Listed = SmallVec<[Pointer; 1]>;
 
 /// The paths at which a patch changed something, in the order of its operations; one that several in a
 /// row have touched is there once. An element that was inserted into an array or removed from it touches

@@ -12,6 +12,7 @@ use crate::{
     pointer::{Pointer, push_escaped, push_index},
     rope::escape_bytes,
     text::Text,
+    touched::Listed,
     value::Value,
 };
 
@@ -284,7 +285,7 @@ impl<'a> Script<'a> {
         let mut paths = Paths::new(&self.places);
         let mut operations = Operations::with_capacity(self.changes.len());
         let mut undo = Operations::with_capacity(self.changes.len());
-        let mut listed: Vec<Pointer> = Vec::new();
+        let mut listed = Listed::new();
         let mut copied_bytes = self.copied_bytes;
         for Change { place, edit } in self.changes {
             let path = paths.path(place);

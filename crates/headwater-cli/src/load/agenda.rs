@@ -1,7 +1,8 @@
 use std::{
     cmp::{Ordering, Reverse},
     collections::BinaryHeap,
-    time::Instant,
+    sync::atomic::{self, AtomicU64},
+    time::{Duration, Instant},
 };
 
 use super::schedule::nanos;
@@ -17,6 +18,36 @@ impl Clock {
 
     pub(crate) fn now(self) -> u64 {
         nanos(self.0.elapsed())
+    }
+}
+
+/// The time after which nothing more is due: the same for all threads, and brought forward if the load
+/// is interrupted.
+#[derive(Debug)]
+pub(crate) struct End(AtomicU64);
+
+/// How long after the last operation was due what is unknown may still become known: several times what
+/// the engine keeps a gap open for.
+const DRAIN: Duration = Duration::from_secs(10);
+
+impl End {
+    pub(crate) const fn new(at: u64) -> Self {
+        Self(AtomicU64::new(at))
+    }
+
+    pub(crate) fn at(&self) -> u64 {
+        // Relaxed: a time, through which nothing else is published.
+        self.0.load(atomic::Ordering::Relaxed)
+    }
+
+    /// Makes it this time; whether that is earlier than it was.
+    pub(crate) fn bring_forward(&self, at: u64) -> bool {
+        self.0.fetch_min(at, atomic::Ordering::Relaxed) > at
+    }
+
+    /// When clients give up what is unknown, if this is the end.
+    pub(crate) fn give_up(at: u64) -> u64 {
+        at.saturating_add(nanos(DRAIN))
     }
 }
 

@@ -3,12 +3,11 @@ use std::time::Duration;
 use headwater::{Memory, ShutdownReport, Stats};
 
 use super::{
+    gates::Gate,
     lane::Unknown,
-    meter::{Count, Counted, Span, Times},
+    meter::{Count, Counted, Times},
     monitor::Sample,
-    options::LoadArgs,
     reader::Failed,
-    units::{bytes, nanos},
 };
 
 /// What came of a load.
@@ -25,6 +24,8 @@ pub(crate) struct Findings {
     /// The engine's memory when it counted most.
     pub(crate) memory_peak: Memory,
     pub(crate) resident_bytes_peak: Option<u64>,
+    /// When it was interrupted, if that was before its end.
+    pub(crate) interrupted: Option<Duration>,
     /// How long after the end the last outcome was known.
     pub(crate) drain: Duration,
     pub(crate) shutdown: ShutdownReport,
@@ -47,43 +48,23 @@ impl Findings {
     }
 
     /// Which gates and promises do not hold: a sentence each, which names it.
-    pub(crate) fn failures(&self, args: &LoadArgs) -> Vec<String> {
-        let gates = [
-            self.unaccounted_gate(args.max_unaccounted),
-            args.max_p99.and_then(|max| self.p99_gate(max)),
-            args.max_memory.and_then(|max| self.memory_gate(max)),
-        ];
+    pub(crate) fn failures(&self, gates: &[Gate]) -> Vec<String> {
+        let gates = gates.iter().map(|gate| gate.failure.clone());
         let promises = [
+            self.engine_reached(),
             self.rate_held(),
             self.counts_balance(),
             self.applied_once(),
             self.all_converged(),
             self.none_left(),
         ];
-        gates.into_iter().chain(promises).flatten().collect()
+        gates.chain(promises).flatten().collect()
     }
 
-    fn unaccounted_gate(&self, max: u64) -> Option<String> {
-        let unaccounted = self.unaccounted();
-        (unaccounted > max).then(|| {
-            format!("--max-unaccounted {max}: {unaccounted} batches are not accounted for")
-        })
-    }
-
-    fn p99_gate(&self, max: Duration) -> Option<String> {
-        let p99 = self.times.quantile(Span::Undisturbed, 0.99);
-        (u128::from(p99) > max.as_nanos())
-            .then(|| format!("--max-p99 {max:?}: 1 % took {} or longer", nanos(p99)))
-    }
-
-    fn memory_gate(&self, max: u64) -> Option<String> {
-        let peak = self.memory_peak.total();
-        (peak > max).then(|| {
-            format!(
-                "--max-memory {max}: the engine counted {peak} bytes ({})",
-                bytes(peak)
-            )
-        })
+    /// What nothing was handed in to cannot have passed.
+    fn engine_reached(&self) -> Option<String> {
+        (self.counted.of(Count::HandedIn) == 0)
+            .then(|| "load: no batch reached the engine".to_owned())
     }
 
     fn rate_held(&self) -> Option<String> {
@@ -123,5 +104,77 @@ impl Findings {
         let (panics, left) = (self.stats.task_panics, self.tasks_left);
         (panics > 0 || left > 0)
             .then(|| format!("tasks: {panics} panicked and {left} were left after the shutdown"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::meter::{Meter, Span};
+
+    impl Findings {
+        /// A load of one batch, which was applied and took a microsecond.
+        pub(crate) fn of_one_batch() -> Self {
+            let meter = Meter::new(Times::new().unwrap());
+            for count in [Count::Sent, Count::HandedIn, Count::Applied] {
+                meter.count(count);
+            }
+            let mut counted = Counted::default();
+            counted.add(&meter);
+            let mut stats = Stats::default();
+            (stats.counts.received, stats.counts.applied) = (1, 1);
+            let mut findings = Self {
+                counted,
+                stats,
+                times: Times::new().unwrap(),
+                samples: Vec::new(),
+                unanswered: Unanswered::default(),
+                failed: Vec::new(),
+                versions: 1,
+                memory_peak: Memory::default(),
+                resident_bytes_peak: None,
+                interrupted: None,
+                drain: Duration::ZERO,
+                shutdown: ShutdownReport {
+                    drained: 0,
+                    given_up: 0,
+                    aborted: 0,
+                    left: 0,
+                    took: Duration::ZERO,
+                },
+                tasks_left: 0,
+            };
+            findings.time(Span::Known, 1_000);
+            findings
+        }
+
+        pub(crate) fn time(&mut self, what: Span, nanos: u64) {
+            let meter = Meter::new(Times::new().unwrap());
+            meter.time(what, nanos);
+            let mut times = Times::new().unwrap();
+            meter.take(&mut times);
+            self.times.add(&times);
+        }
+    }
+
+    #[test]
+    fn a_rate_that_was_not_kept_fails() {
+        let mut findings = Findings::of_one_batch();
+        assert_eq!(findings.failures(&[]), Vec::<String>::new());
+        findings.unanswered.unsent = 2;
+        let failure = "rate: 2 operations were due and could not be sent";
+        assert_eq!(findings.failures(&[]), [failure]);
+    }
+
+    #[test]
+    fn an_engine_that_nothing_reached_has_not_passed() {
+        let findings = Findings {
+            counted: Counted::default(),
+            stats: Stats::default(),
+            versions: 0,
+            ..Findings::of_one_batch()
+        };
+        let failure = "load: no batch reached the engine";
+        assert_eq!(findings.failures(&[]), [failure]);
     }
 }

@@ -60,12 +60,12 @@ pub(crate) enum FollowError {
     LastSeq { got: Option<Seq>, decided: Seq },
 }
 
-/// Versions that wait for their senders to hear of them: a thread that was held up for long loses the
-/// oldest.
-const UNTOLD_MAX: usize = 1_024;
+/// Versions that wait for their senders to hear of them: all that 512 lanes have under way. Of more,
+/// the newest are not timed.
+const UNTOLD_MAX: usize = 16_384;
 
-/// Versions of one frame that are timed, the newest.
-const TIMED_MAX: u64 = 1_024;
+/// Versions that are looked up before senders may write again: some ten microseconds' worth.
+const LOOKS_MAX: usize = 1_024;
 
 /// A frame as it comes over the link.
 pub(crate) type Bytes = Arc<[u8]>;
@@ -155,33 +155,41 @@ impl Follower {
         Ok(())
     }
 
-    /// Times the delivery of each version that a frame contains.
+    /// Times the delivery of each version that a frame contains. One that the ledger has forgotten
+    /// counts, too, with the age of the oldest that it knows: the oldest of all must not be missing.
     fn time(&mut self, frame: &Frame, before: Position, now: u64, ledger: &Ledger, meter: &Meter) {
-        let first = before.version.max(self.timed_from).next();
-        let timed = first.0.max(frame.to.0.saturating_sub(TIMED_MAX) + 1);
-        meter.add(Count::Untimed, timed - first.0);
-        for version in (timed..=frame.to.0).map(Version) {
-            match ledger.due(version) {
-                Due::At(due) => meter.time(Span::Delivered, now.saturating_sub(due)),
-                Due::Forgotten => meter.count(Count::Untimed),
-                Due::NotYet => {
-                    self.untold.push_back((version, now));
-                    if self.untold.len() > UNTOLD_MAX {
-                        self.untold.pop_front();
-                        meter.count(Count::Untimed);
+        let first = before.version.max(self.timed_from).next().0;
+        // Before those that the ledger has room for none needs a look.
+        let known = first.max((frame.to.0 + 1).saturating_sub(ledger.open().len()));
+        let mut forgotten = known - first;
+        let mut versions = known..=frame.to.0;
+        loop {
+            let entries = ledger.open();
+            for version in versions.by_ref().take(LOOKS_MAX).map(Version) {
+                match entries.due(version) {
+                    Due::At(due) => meter.time(Span::Delivered, now.saturating_sub(due)),
+                    Due::Forgotten => forgotten += 1,
+                    Due::NotYet if self.untold.len() < UNTOLD_MAX => {
+                        self.untold.push_back((version, now));
                     }
+                    Due::NotYet => meter.count(Count::Untimed),
                 }
+            }
+            if versions.is_empty() {
+                time_forgotten(forgotten, now, entries.oldest(), meter);
+                return;
             }
         }
     }
 
     /// Times what it got before its sender had heard of it.
     pub(crate) fn catch_up_times(&mut self, ledger: Option<&Ledger>, meter: &Meter) {
-        let Some(ledger) = ledger else {
+        let Some(ledger) = ledger.filter(|_| !self.untold.is_empty()) else {
             return;
         };
+        let entries = ledger.open();
         self.untold
-            .retain(|&(version, got)| match ledger.due(version) {
+            .retain(|&(version, got)| match entries.due(version) {
                 Due::NotYet => true,
                 Due::At(due) => {
                     meter.time(Span::Delivered, got.saturating_sub(due));
@@ -192,6 +200,12 @@ impl Follower {
                     false
                 }
             });
+    }
+
+    /// Gives up what no sender has heard of.
+    pub(crate) fn close_times(&mut self, meter: &Meter) {
+        meter.add(Count::Untimed, self.untold.len() as u64);
+        self.untold.clear();
     }
 
     /// Compares its copy with the document, once it has got all that there is.
@@ -212,5 +226,88 @@ impl Follower {
             }
         }
         Ok(())
+    }
+}
+
+/// Times the delivery of versions that are forgotten, if it is known when the oldest other was due.
+fn time_forgotten(count: u64, now: u64, oldest: Option<u64>, meter: &Meter) {
+    let Some(due) = oldest else {
+        meter.add(Count::Untimed, count);
+        return;
+    };
+    if count > 0 {
+        meter.time_all(Span::Delivered, now.saturating_sub(due), count);
+        meter.add(Count::TimedAtLeast, count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater::{Limits, Patch};
+
+    use super::*;
+    use crate::load::meter::{Counted, Times};
+
+    const COMMITS: u64 = 3_000;
+
+    /// What is timed of the delivery at 1,000,000 of a frame of all commits, of which each was due at
+    /// its version, by a ledger of so many.
+    fn delivered(versions: usize) -> (Times, Counted) {
+        let engine = Engine::builder().build().unwrap();
+        let key = Key::new("d").unwrap();
+        engine.create(&key, r#"{"a":0}"#.parse().unwrap()).unwrap();
+        let (ledger, meter) = (Ledger::new(versions), Meter::new(Times::new().unwrap()));
+        let mut follower = Follower::new(0, 0, key.clone(), SubscribeOptions::default());
+        follower.come(&engine).unwrap();
+        let take = |follower: &mut Follower| {
+            while let Some(bytes) = follower.poll().unwrap() {
+                follower
+                    .take(&bytes, 1_000_000, Some(&ledger), &meter)
+                    .unwrap();
+            }
+        };
+        take(&mut follower);
+        for value in 1..=COMMITS {
+            let patch = format!(r#"[{{"op":"replace","path":"/a","value":{value}}}]"#);
+            let patch =
+                Patch::parse(patch.as_bytes(), &Limits::NONE, headwater::Extensions::NONE).unwrap();
+            engine.apply(&key, patch).unwrap();
+            let version = engine.position(&key).unwrap().version;
+            ledger.note(version, version.0);
+        }
+        take(&mut follower);
+        let (mut times, mut counted) = (Times::new().unwrap(), Counted::default());
+        meter.take(&mut times);
+        counted.add(&meter);
+        (times, counted)
+    }
+
+    #[test]
+    fn every_delivery_counts_however_many_a_frame_contains() {
+        let (times, counted) = delivered(4_096);
+        assert_eq!(times.of(Span::Delivered).unwrap().len(), COMMITS);
+        assert_eq!(counted.of(Count::TimedAtLeast), 0);
+        assert_eq!(counted.of(Count::Untimed), 0);
+    }
+
+    #[test]
+    fn a_delivery_counts_though_the_ledger_has_forgotten_when_it_was_due() {
+        let (times, counted) = delivered(100);
+        assert_eq!(times.of(Span::Delivered).unwrap().len(), COMMITS);
+        assert_eq!(counted.of(Count::TimedAtLeast), COMMITS - 100);
+        assert_eq!(counted.of(Count::Untimed), 0);
+    }
+
+    #[test]
+    fn a_delivery_of_what_no_sender_heard_of_is_told_to_be_untimed() {
+        let meter = Meter::new(Times::new().unwrap());
+        let key = Key::new("d").unwrap();
+        let mut follower = Follower::new(0, 0, key, SubscribeOptions::default());
+        follower.untold.push_back((Version(1), 5));
+        follower.catch_up_times(Some(&Ledger::new(4)), &meter);
+        follower.close_times(&meter);
+        let mut counted = Counted::default();
+        counted.add(&meter);
+        assert_eq!(counted.of(Count::Untimed), 1);
     }
 }

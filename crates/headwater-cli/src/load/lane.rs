@@ -140,15 +140,15 @@ impl Lane {
         self.flying(seq).is_some_and(|flying| flying.known)
     }
 
-    /// Operations that were due and not sent; none is sent after this.
-    pub(crate) fn unsent(&mut self) -> u64 {
-        let mut unsent = 0;
-        while let Some(due) = self.due {
-            unsent += 1;
-            // If each is due at once, that is a moment later.
-            self.due = self.schedule.next(due.saturating_add(1_000_000_000));
-        }
-        unsent
+    /// Operations that are not sent yet.
+    pub(crate) fn unsent(&self) -> u64 {
+        u64::from(self.due.is_some()) + self.schedule.left()
+    }
+
+    /// Ends its schedule at this time, if that is before its end.
+    pub(crate) fn cut(&mut self, end: u64) {
+        self.schedule.cut(end);
+        self.due = self.due.filter(|&due| due < end);
     }
 
     /// The patch of a batch under way.

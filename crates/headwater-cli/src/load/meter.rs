@@ -44,14 +44,16 @@ pub(crate) enum Count {
     FrameBytes,
     /// Versions that subscribers skipped.
     Conflated,
-    /// Versions whose time to delivery is not known, since the ledger had forgotten them.
+    /// Deliveries that were timed with the age of the oldest version that was known, being older.
+    TimedAtLeast,
+    /// Deliveries that were not timed, since no sender heard of the version in time.
     Untimed,
     /// Snapshots that were taken beside.
     Pinned,
 }
 
 impl Count {
-    pub(crate) const ALL: [(Self, &'static str); 15] = [
+    pub(crate) const ALL: [(Self, &'static str); 16] = [
         (Self::Sent, "sent"),
         (Self::Applied, "applied"),
         (Self::Rejected, "rejected"),
@@ -65,6 +67,7 @@ impl Count {
         (Self::Snapshots, "snapshots"),
         (Self::FrameBytes, "frame_bytes"),
         (Self::Conflated, "conflated"),
+        (Self::TimedAtLeast, "timed_at_least"),
         (Self::Untimed, "untimed"),
         (Self::Pinned, "snapshots_taken"),
     ];
@@ -76,6 +79,7 @@ pub(crate) enum Span {
     /// To its being sent: what the load tester itself adds, and what a full flight makes wait.
     Sent,
     /// To its sender's knowing the outcome.
+    /// Batches that were lost and sent again are among them.
     Known,
     /// The same of those batches only that the link left alone.
     Undisturbed,
@@ -104,6 +108,13 @@ pub(crate) struct Times([Histogram<u64>; Span::ALL.len()]);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counted([u64; Count::ALL.len()]);
 
+/// The shares of all that did not take longer.
+pub(crate) const QUANTILES: [(&str, f64); 4] =
+    [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999)];
+
+/// Nanoseconds at the [`QUANTILES`].
+pub(crate) type Quantiles = [u64; QUANTILES.len()];
+
 /// The longest time that is told from longer ones.
 const NANOS_MAX: u64 = 3_600_000_000_000;
 
@@ -130,8 +141,13 @@ impl Meter {
     }
 
     pub(crate) fn time(&self, what: Span, nanos: u64) {
+        self.time_all(what, nanos, 1);
+    }
+
+    /// Times so many that took equally long.
+    pub(crate) fn time_all(&self, what: Span, nanos: u64, number: u64) {
         if let Some(histogram) = self.lock().0.get_mut(what as usize) {
-            histogram.saturating_record(nanos);
+            histogram.saturating_record_n(nanos, number);
         }
     }
 
@@ -161,10 +177,19 @@ impl Times {
         self.0.get(what as usize)
     }
 
-    /// A time that this share of all did not exceed; 0 if there are none.
-    pub(crate) fn quantile(&self, what: Span, share: f64) -> u64 {
-        self.of(what)
-            .map_or(0, |histogram| histogram.value_at_quantile(share))
+    /// A time that this share of all did not exceed; `None` if nothing was timed.
+    pub(crate) fn quantile(&self, what: Span, share: f64) -> Option<u64> {
+        let histogram = self.of(what).filter(|histogram| !histogram.is_empty());
+        histogram.map(|histogram| histogram.value_at_quantile(share))
+    }
+
+    /// The times at the [`QUANTILES`]; `None` if nothing was timed.
+    pub(crate) fn quantiles(&self, what: Span) -> Option<Quantiles> {
+        let mut times = [0; QUANTILES.len()];
+        for (time, (_, share)) in times.iter_mut().zip(QUANTILES) {
+            *time = self.quantile(what, share)?;
+        }
+        Some(times)
     }
 
     pub(crate) fn add(&mut self, other: &Self) {

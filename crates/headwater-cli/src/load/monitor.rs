@@ -5,7 +5,7 @@ use headwater::{Engine, Memory, Stats};
 
 use super::{
     agenda::Clock,
-    meter::{Count, Counted, Meter, Span, Times},
+    meter::{Count, Counted, Meter, Quantiles, Span, Times},
     process::resident_bytes,
     stage::StageError,
     view::View,
@@ -38,15 +38,11 @@ pub(crate) struct Sample {
     /// Since the start, of all threads.
     pub(crate) cpu: Duration,
     pub(crate) resident_bytes: Option<u64>,
-    /// From due to known, of the last second: see [`QUANTILES`].
-    pub(crate) known: [u64; QUANTILES.len()],
+    /// From due to known, of the last second: see [`meter::QUANTILES`](super::meter::QUANTILES).
+    pub(crate) known: Option<Quantiles>,
     /// From due to delivered, of the last second.
-    pub(crate) delivered: [u64; QUANTILES.len()],
+    pub(crate) delivered: Option<Quantiles>,
 }
-
-/// The shares of all that did not take longer.
-pub(crate) const QUANTILES: [(&str, f64); 4] =
-    [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999)];
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -73,14 +69,20 @@ impl Monitor {
         if now >= self.next {
             // After a stall no second is told twice.
             self.next = (now / SECOND + 1) * SECOND;
-            self.sample(now, view);
+            let sample = self.sample(now);
+            view.show(self.samples.last(), &sample);
+            self.samples.push(sample);
         }
     }
 
-    /// Takes what was timed since the last second.
+    /// Takes what was timed since the last second, and shows it if that is anything.
     pub(crate) fn finish(&mut self, clock: Clock, view: &View) {
         self.look_at_memory();
-        self.sample(clock.now(), view);
+        let sample = self.sample(clock.now());
+        if sample.known.is_some() || sample.delivered.is_some() {
+            view.show(self.samples.last(), &sample);
+        }
+        self.samples.push(sample);
     }
 
     /// Takes what readers have timed after the last sample, and yields all that was counted.
@@ -97,21 +99,18 @@ impl Monitor {
         }
     }
 
-    fn sample(&mut self, now: u64, view: &View) {
+    fn sample(&mut self, now: u64) -> Sample {
         self.take();
         self.times.add(&self.window);
-        let quantiles = |span| QUANTILES.map(|(_, share)| self.window.quantile(span, share));
-        let sample = Sample {
+        Sample {
             at: Duration::from_nanos(now),
             counted: self.counted(),
             stats: self.engine.stats(),
             cpu: self.cpu.elapsed(),
             resident_bytes: resident_bytes(),
-            known: quantiles(Span::Known),
-            delivered: quantiles(Span::Delivered),
-        };
-        view.show(self.samples.last(), &sample);
-        self.samples.push(sample);
+            known: self.window.quantiles(Span::Known),
+            delivered: self.window.quantiles(Span::Delivered),
+        }
     }
 
     /// Empties the meters into the window.

@@ -110,7 +110,9 @@ pub(crate) struct LoadArgs {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
 
-    /// Fails if more than 1 % of the batches that the links left alone take longer, from due to known.
+    /// Fails if more than 1 % of the batches whose outcome became known took longer, from when each was
+    /// due until its client knew; what was lost and sent again counts. Fails, too, if no outcome became
+    /// known.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) max_p99: Option<Duration>,
 
@@ -124,7 +126,8 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub(crate) max_unaccounted: u64,
 
-    /// Writes all figures as JSON to a file; - is standard output, in place of the table.
+    /// Writes all figures as JSON to a file, which is made before the load begins; - is standard output,
+    /// in place of the table.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
@@ -213,15 +216,23 @@ const DOCUMENT_BYTES_MAX: u64 = 1 << 30;
 const LOAD_HELP: &str = "\
 Examples:
   headwater load --preset sustained
-  headwater load --preset burst --via queued --duration 5 --max-p99 20ms
+  headwater load --preset burst --via queued --duration 5 --loss 0 --max-p99 20ms
   headwater load --preset crowd --json crowd.json
   headwater load --unthrottled --clients 64 --documents 64 --subscribers 0 --duration 5
 
 Without a preset: 1,000 operations a second for ten seconds, 100 clients, 100 documents of 1 KB, 100
 subscribers of which a tenth are slow, nothing lost.
 
-Always checked: that every batch that was sent is accounted for (--max-unaccounted), that the engine
-made as many versions as its clients learnt of, and that every subscriber ends with the document.";
+Of the latencies, `handed in to answered` is what the engine takes by itself, as a client in a closed
+loop sees it; `due to known` and `due to delivered` count from when an operation was due, whatever the
+engine, the link or this program made it wait for.
+
+Always checked: that every batch that was sent is accounted for (--max-unaccounted), that every
+operation that was due was sent, that the engine made as many versions as its clients learnt of, and
+that every subscriber ends with the document.
+
+Ctrl-C ends the load early: what is under way is settled, and the figures and the verdict are those of
+the time until then. A second one ends the program at once, with status 130.";
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,10 @@ use std::{fmt, thread, time::Duration};
 
 use headwater::{Builder, ColdBounds, Engine, Extensions, Incarnation, Limits, Value};
 
-use super::options::{Entrance, LoadArgs, Preset};
+use super::{
+    options::{Entrance, LoadArgs, Preset},
+    units::bytes,
+};
 
 /// What is to be done: the options, with a preset's or the default for each that was not given.
 #[derive(Clone, Debug)]
@@ -35,9 +38,31 @@ pub(crate) enum Pace {
     Unthrottled,
 }
 
+/// Documents that the machine has no memory for.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{documents} documents of {} and the copies of {subscribers} subscribers take about {}, and the \
+     memory of the machine is {}",
+    bytes(*.document_bytes), bytes(*.need), bytes(*.machine)
+)]
+pub(crate) struct TooLarge {
+    documents: usize,
+    subscribers: usize,
+    document_bytes: u64,
+    need: u64,
+    machine: u64,
+}
+
 /// Documents that each client writes to if there are as many clients as documents: two, so that every
 /// document has several writers.
 const DOCUMENTS_OF_CLIENT_MIN: usize = 2;
+
+/// What a document's tree takes for each byte of its text, measured with those of `Traffic`, which are
+/// of small objects (2.35), and rounded down: only what cannot fit is refused.
+const ROOT_BYTES_PER_TEXT_BYTE: u64 = 2;
+
+/// The memory that a machine is taken to have where the system does not tell.
+const MACHINE_BYTES: u64 = 64 << 30;
 
 impl Plan {
     /// A preset's plan, or the default. Sustained load is what the other presets differ from.
@@ -99,6 +124,25 @@ impl Plan {
         plan.via = args.via;
         plan.seed = args.seed;
         plan
+    }
+
+    /// Refuses documents for which a machine of so much memory has no room, at first and with the copy
+    /// that each subscriber has.
+    pub(crate) fn check_size(&self, machine: Option<u64>) -> Result<(), TooLarge> {
+        let machine = machine.unwrap_or(MACHINE_BYTES);
+        let roots = self.documents as u64 + self.subscribers as u64;
+        let need = self.document_bytes.saturating_mul(roots);
+        let need = need.saturating_mul(ROOT_BYTES_PER_TEXT_BYTE);
+        if need <= machine {
+            return Ok(());
+        }
+        Err(TooLarge {
+            documents: self.documents,
+            subscribers: self.subscribers,
+            document_bytes: self.document_bytes,
+            need,
+            machine,
+        })
     }
 
     fn modest() -> Self {
@@ -300,6 +344,33 @@ mod tests {
                 assert_eq!(own.len(), lanes, "{clients} {documents}");
             }
             assert!(!written.contains(&0), "{clients} {documents}");
+        }
+    }
+
+    #[test]
+    fn documents_that_no_machine_can_hold_are_refused() {
+        let plan = |documents, subscribers, document_bytes| Plan {
+            documents,
+            subscribers,
+            document_bytes,
+            ..Plan::modest()
+        };
+        let gibibytes = |count: u64| Some(count << 30);
+        let large = plan(1_000_000, 100, 1 << 30);
+        assert!(large.check_size(gibibytes(1_024)).is_err());
+        assert!(large.check_size(None).is_err());
+        let copies = plan(1, 1_000_000, 1 << 30);
+        assert!(copies.check_size(gibibytes(1_024)).is_err());
+        assert_eq!(plan(4, 4, 64 << 20).check_size(gibibytes(1)), Ok(()));
+        assert!(plan(4, 5, 64 << 20).check_size(gibibytes(1)).is_err());
+        let presets = [
+            Preset::Sustained,
+            Preset::Burst,
+            Preset::LargeState,
+            Preset::Crowd,
+        ];
+        for preset in presets {
+            assert_eq!(Plan::of(Some(preset)).check_size(gibibytes(4)), Ok(()));
         }
     }
 

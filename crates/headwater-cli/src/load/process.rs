@@ -12,10 +12,19 @@ pub(crate) fn resident_bytes_peak() -> Option<u64> {
     status("VmHWM:")
 }
 
-/// A line of `/proc/self/status` (proc(5)), whose figures are in KiB.
+/// The memory of the machine.
+pub(crate) fn machine_bytes() -> Option<u64> {
+    figure("/proc/meminfo", "MemTotal:")
+}
+
 fn status(name: &str) -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    figure("/proc/self/status", name)
+}
+
+/// A line of such a file (proc(5)), whose figures are in KiB.
+fn figure(file: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1_024)
 }

@@ -187,6 +187,7 @@ impl Reader {
             };
             let ledger = self.ledgers.get(member.follower.document);
             member.follower.catch_up_times(ledger, &self.meter);
+            member.follower.close_times(&self.meter);
             let digest = digests.get(member.follower.document);
             if let Err(error) = member.follower.check(digest.map_or("", String::as_str)) {
                 self.fail(index, error);

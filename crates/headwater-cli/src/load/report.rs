@@ -1,20 +1,23 @@
 use std::fmt;
 
 use comfy_table::{CellAlignment, Table, presets};
+use hdrhistogram::Histogram;
 use headwater::{Counts, Memory, Stats, Value};
 
 use super::{
     findings::Findings,
-    meter::{Count, Span},
-    monitor::{QUANTILES, Sample},
+    gates::Gate,
+    meter::{Count, QUANTILES, Quantiles, Span},
+    monitor::Sample,
     plan::Plan,
-    units::{bytes, nanos},
+    units::{bytes, nanos_or_dash},
 };
 
 /// What is told of a load, as a table or as JSON.
 pub(crate) struct Report<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) findings: &'a Findings,
+    pub(crate) gates: &'a [Gate],
     pub(crate) failures: &'a [String],
 }
 
@@ -55,7 +58,18 @@ impl Report<'_> {
                     .map(|failure| Value::from(failure.as_str()))
                     .collect(),
             ),
+            (
+                "gates",
+                self.gates
+                    .iter()
+                    .map(|gate| (gate.name, gate.to_value()))
+                    .collect(),
+            ),
             ("configuration", self.plan.to_value()),
+            (
+                "interrupted_after_seconds",
+                findings.interrupted.map_or_else(Value::default, seconds),
+            ),
             ("counts", counts.collect()),
             ("engine", engine(&findings.stats)),
             ("latency_ns", self.latencies()),
@@ -91,13 +105,15 @@ impl Report<'_> {
         let times = &self.findings.times;
         let span = |&(span, name): &(Span, &'static str)| {
             let histogram = times.of(span)?;
+            let timed = Some(histogram).filter(|histogram| !histogram.is_empty());
+            let mean = timed.map(|histogram| number(histogram.mean()));
             let mut figures = vec![
                 ("count", Value::from(histogram.len())),
-                ("mean", number(histogram.mean())),
-                ("max", Value::from(histogram.max())),
+                ("mean", mean.unwrap_or_default()),
+                ("max", optional(timed.map(Histogram::max))),
             ];
             for (name, share) in QUANTILES {
-                figures.push((name, Value::from(times.quantile(span, share))));
+                figures.push((name, optional(times.quantile(span, share))));
             }
             Some((name, figures.into_iter().collect::<Value>()))
         };
@@ -178,21 +194,33 @@ impl Report<'_> {
         let times = &self.findings.times;
         let mut table = table(&["latency", "p50", "p95", "p99", "p99.9", "max", "count"]);
         for (span, name) in [
+            (Span::Answered, "handed in to answered"),
             (Span::Sent, "due to sent"),
             (Span::Known, "due to known"),
             (Span::Undisturbed, "  link undisturbed"),
             (Span::Delivered, "due to delivered"),
-            (Span::Answered, "handed in to answered"),
         ] {
-            let (max, count) = times
-                .of(span)
-                .map_or((0, 0), |histogram| (histogram.max(), histogram.len()));
+            let histogram = times.of(span).filter(|histogram| !histogram.is_empty());
             let mut row = vec![name.to_owned()];
-            row.extend(QUANTILES.map(|(_, share)| nanos(times.quantile(span, share))));
-            row.extend([nanos(max), count.to_string()]);
+            row.extend(QUANTILES.map(|(_, share)| nanos_or_dash(times.quantile(span, share))));
+            row.push(nanos_or_dash(histogram.map(Histogram::max)));
+            row.push(histogram.map_or(0, Histogram::len).to_string());
             table.add_row(row);
         }
         table
+    }
+
+    /// What the times to delivery leave open, if they do.
+    fn open_times(&self) -> impl Iterator<Item = String> {
+        let counted = |what| Some(self.findings.counted.of(what)).filter(|&count| count > 0);
+        let at_least = counted(Count::TimedAtLeast).map(|count| {
+            format!(
+                "of the deliveries, {count} took longer than is known, and count with the least\n"
+            )
+        });
+        let untimed = counted(Count::Untimed)
+            .map(|count| format!("beside the deliveries, {count} could not be timed\n"));
+        at_least.into_iter().chain(untimed)
     }
 
     fn memory(&self) -> Table {
@@ -205,6 +233,11 @@ impl Report<'_> {
                 table.add_row([name.to_owned(), bytes(peak), bytes(end)]);
             }
         }
+        if let Some(peak) = findings.resident_bytes_peak {
+            let end = findings.samples.last().and_then(|last| last.resident_bytes);
+            let end = end.map_or_else(String::new, bytes);
+            table.add_row(["process, resident".to_owned(), bytes(peak), end]);
+        }
         table
     }
 }
@@ -213,22 +246,18 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let findings = self.findings;
         let plan = self.plan;
-        writeln!(
-            f,
-            "{plan}\n{}\n\n{}\n\n{}",
-            self.counts(),
-            self.times(),
-            self.memory()
-        )?;
+        writeln!(f, "{plan}\n{}\n\n{}", self.counts(), self.times())?;
+        self.open_times().try_for_each(|line| f.write_str(&line))?;
+        writeln!(f, "\n{}", self.memory())?;
         if let Some(last) = findings.samples.last() {
             writeln!(
                 f,
-                "\nengine and load tester together: {:.1} processors busy, {} resident at most",
-                last.processors(None),
-                findings
-                    .resident_bytes_peak
-                    .map_or_else(|| "?".to_owned(), bytes)
+                "\nengine and load tester together: {:.1} processors busy",
+                last.processors(None)
             )?;
+        }
+        if let Some(at) = findings.interrupted {
+            writeln!(f, "interrupted after {at:.1?} of {:?}", plan.duration)?;
         }
         writeln!(f, "{}", self.verdict())
     }
@@ -306,11 +335,13 @@ fn engine(stats: &Stats) -> Value {
 }
 
 fn sample(sample: &Sample) -> Value {
-    let quantiles = |times: [u64; QUANTILES.len()]| -> Value {
-        let named = QUANTILES.iter().zip(times);
-        named
-            .map(|((name, _), time)| (*name, Value::from(time)))
-            .collect()
+    let quantiles = |times: Option<Quantiles>| {
+        times.map_or_else(Value::default, |times| {
+            let named = QUANTILES.iter().zip(times);
+            named
+                .map(|((name, _), time)| (*name, Value::from(time)))
+                .collect()
+        })
     };
     let count = |what| Value::from(sample.counted.of(what));
     [

@@ -11,7 +11,7 @@ use std::{
 use headwater::{Decision, Engine, LaneStatus, Outcome, Patch, Refusal, Seq, Session, Submission};
 
 use super::{
-    agenda::{Agenda, Clock},
+    agenda::{Agenda, Clock, End},
     bell::{Bell, Inbox},
     lane::{Lane, Unknown},
     ledger::Ledger,
@@ -106,8 +106,8 @@ impl Sender {
         });
     }
 
-    /// Sends what is due until nothing more is, and all outcomes are known or the time is `give_up`.
-    pub(crate) fn run(mut self, clock: Clock, end: u64, give_up: u64) -> Self {
+    /// Sends what is due until nothing more is, and all outcomes are known or it is time to give up.
+    pub(crate) fn run(mut self, clock: Clock, end: &End) -> Self {
         self.inbox.open();
         for client in 0..self.clients.len() {
             self.hear(client, clock);
@@ -116,7 +116,12 @@ impl Sender {
             self.plan_due(index, 0);
         }
         let mut woken = Vec::new();
+        let mut until = end.at();
         loop {
+            if end.at() < until {
+                until = end.at();
+                self.lanes.iter_mut().for_each(|lane| lane.cut(until));
+            }
             let mut events = 0;
             while events < TURN
                 && let Some((at, event)) = self.agenda.due(clock.now())
@@ -129,12 +134,12 @@ impl Sender {
                 self.hear(client, clock);
             }
             let now = clock.now();
-            if now >= give_up {
+            if now >= End::give_up(until) {
                 return self;
             }
             let next = self.agenda.next().unwrap_or(u64::MAX);
             if next > now {
-                if now >= end && self.lanes.iter().all(Lane::is_done) {
+                if now >= until && self.lanes.iter().all(Lane::is_done) {
                     return self;
                 }
                 let span = Duration::from_nanos(next - now);
@@ -149,8 +154,8 @@ impl Sender {
     }
 
     /// Operations that were due and not sent.
-    pub(crate) fn unsent(&mut self) -> u64 {
-        self.lanes.iter_mut().map(Lane::unsent).sum()
+    pub(crate) fn unsent(&self) -> u64 {
+        self.lanes.iter().map(Lane::unsent).sum()
     }
 
     fn handle(&mut self, at: u64, event: Event, clock: Clock) {

@@ -15,9 +15,10 @@ use headwater::{
 use tokio::runtime::{self, Runtime};
 
 use super::{
-    agenda::Clock,
+    agenda::{Clock, End},
     findings::{Findings, Unanswered},
     follower::Follower,
+    interrupt::Interrupt,
     lane::Lane,
     ledger::Ledger,
     link::Link,
@@ -41,7 +42,7 @@ pub(crate) struct Stage {
     senders: Vec<Sender>,
     readers: Vec<Reader>,
     monitor: Monitor,
-    end: u64,
+    end: End,
 }
 
 /// Why a load could not be started, or not be brought to its end.
@@ -66,10 +67,6 @@ pub(crate) enum StageError {
     #[error("a thread of the load tester panicked")]
     Panicked,
 }
-
-/// How long after the last operation was due what is unknown may still become known: several times what
-/// the engine keeps a gap open for.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// How long the engine's tasks may take to end.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -165,12 +162,12 @@ impl Stage {
             keys,
             senders,
             readers,
-            end: nanos(plan.duration),
+            end: End::new(nanos(plan.duration)),
         })
     }
 
-    /// Plays it all, and shows how it goes on.
-    pub(crate) fn run(self, view: &View) -> Result<Findings, StageError> {
+    /// Plays it all or until it is interrupted, and shows how it goes on.
+    pub(crate) fn run(self, view: &View, interrupt: &Interrupt) -> Result<Findings, StageError> {
         let Self {
             engine,
             runtime,
@@ -184,15 +181,22 @@ impl Stage {
         engine.start()?;
         drop(entered);
         let clock = Clock::start();
-        let give_up = end.saturating_add(nanos(DRAIN));
         let stop = AtomicBool::new(false);
+        let mut interrupted = None;
         let (senders, readers, drained) = thread::scope(|scope| {
-            let spawn = |sender: Sender| scope.spawn(move || sender.run(clock, end, give_up));
+            let spawn = |sender: Sender| scope.spawn(|| sender.run(clock, &end));
             let senders: Vec<_> = senders.into_iter().map(spawn).collect();
             let spawn = |reader: Reader| scope.spawn(|| reader.run(clock, &stop));
             let readers: Vec<_> = readers.into_iter().map(spawn).collect();
             while !senders.iter().all(ScopedJoinHandle::is_finished) {
                 thread::park_timeout(LOOK);
+                if interrupt.take() {
+                    let now = clock.now();
+                    if end.bring_forward(now) {
+                        interrupted = Some(Duration::from_nanos(now));
+                    }
+                    view.note("interrupted: what is under way is settled; again to end at once");
+                }
                 monitor.look(clock, view);
             }
             let senders = join(senders);
@@ -201,7 +205,7 @@ impl Stage {
             stop.store(true, Ordering::Release);
             (senders, join(readers), drained)
         });
-        let (mut senders, readers) = (senders?, readers?);
+        let (senders, readers) = (senders?, readers?);
         // Before any last reading, which might thaw what is cold.
         monitor.finish(clock, view);
         let documents = Documents::of(&engine, &keys);
@@ -211,7 +215,7 @@ impl Stage {
         })?;
         let unanswered = Unanswered {
             unknown: senders.iter().map(Sender::unknown).sum(),
-            unsent: senders.iter_mut().map(Sender::unsent).sum(),
+            unsent: senders.iter().map(Sender::unsent).sum(),
         };
         // What still waits in a queue, if anything does, is decided now.
         let shutdown = runtime.block_on(engine.shutdown(SHUTDOWN));
@@ -226,7 +230,8 @@ impl Stage {
             versions: documents.versions,
             memory_peak: monitor.peak,
             resident_bytes_peak: resident_bytes_peak(),
-            drain: Duration::from_nanos(drained.saturating_sub(end)),
+            interrupted,
+            drain: Duration::from_nanos(drained.saturating_sub(end.at())),
             shutdown,
             tasks_left: engine.tasks(),
         })
@@ -307,12 +312,14 @@ impl Documents {
     }
 }
 
-/// A ledger for each document: of about two seconds of its commits where somebody keeps up.
+/// A ledger for each document where somebody keeps up: of four seconds of its commits, or of two where
+/// documents take turns.
 fn ledgers(plan: &Plan) -> Arc<[Ledger]> {
     let versions = match plan.pace {
-        Pace::Unthrottled => LEDGER_MAX,
-        Pace::Rate(rate) => (4 * rate as usize / plan.documents).clamp(LEDGER_MIN, LEDGER_MAX),
+        Pace::Unthrottled => LEDGERS_MAX,
+        Pace::Rate(rate) => LEDGERS_MAX.min(4 * rate as usize),
     };
+    let versions = (versions / plan.documents).max(LEDGER_MIN);
     let mut followed = vec![false; plan.documents];
     for number in (0..plan.subscribers).filter(|&number| !plan.is_slow(number)) {
         if let Some(followed) = followed.get_mut(number % plan.documents) {
@@ -324,7 +331,11 @@ fn ledgers(plan: &Plan) -> Arc<[Ledger]> {
 }
 
 const LEDGER_MIN: usize = 64;
-const LEDGER_MAX: usize = 4_096;
+
+/// Versions in the ledgers of all documents together: what the fastest engine commits in a second or
+/// two, in 64 MiB, which are taken as they are used. A subscriber that is further behind is timed by the
+/// oldest that there is.
+const LEDGERS_MAX: usize = 4 << 20;
 
 fn reader_finish<'scope>(
     scope: &'scope Scope<'scope, '_>,

@@ -12,6 +12,11 @@ pub(crate) fn nanos(nanos: u64) -> String {
     }
 }
 
+/// The same, and a dash where nothing was timed.
+pub(crate) fn nanos_or_dash(time: Option<u64>) -> String {
+    time.map_or_else(|| "-".to_owned(), nanos)
+}
+
 /// A size in the unit that fits.
 pub(crate) fn bytes(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]

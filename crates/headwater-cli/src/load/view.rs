@@ -1,15 +1,12 @@
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    time::Duration,
-};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
-    meter::Count,
-    monitor::{QUANTILES, Sample},
-    units::{bytes, nanos},
+    meter::{Count, QUANTILES, Quantiles},
+    monitor::Sample,
+    units::{bytes, nanos, nanos_or_dash},
 };
 
 /// How a load that goes on is shown, on standard error.
@@ -49,6 +46,15 @@ impl View {
         }
     }
 
+    /// Says something beside.
+    pub(crate) fn note(&self, text: &str) {
+        match self {
+            Self::Quiet => {}
+            Self::Lines => write(&format!("{text}\n")),
+            Self::Table(bar) => bar.println(text),
+        }
+    }
+
     pub(crate) fn close(&self) {
         if let Self::Table(bar) = self {
             bar.finish_and_clear();
@@ -63,16 +69,16 @@ fn write(text: &str) {
 fn line(before: Option<&Sample>, sample: &Sample) -> String {
     let rate = |what| sample.rate(before, what);
     let memory = &sample.stats.memory;
-    let known = QUANTILES
-        .iter()
-        .zip(sample.known)
-        .map(|((name, _), time)| format!("{name} {}", nanos(time)))
-        .collect::<Vec<_>>()
-        .join(" ");
+    let known = sample.known.map(|times| {
+        let times = QUANTILES.iter().zip(times);
+        let times = times.map(|((name, _), time)| format!("{name} {}", nanos(time)));
+        times.collect::<Vec<_>>().join(" ")
+    });
+    let known = known.unwrap_or_else(|| "nothing known".to_owned());
     format!(
-        "{:3} s: {:.0}/s sent, {:.0}/s applied, {} held, {} told, {:.0}/s frames, {:.0}/s \
+        "{:5.1} s: {:.0}/s sent, {:.0}/s applied, {} held, {} told, {:.0}/s frames, {:.0}/s \
          conflated; {known}; {} queued, buffer {}, memory {}, {:.0} % CPU, {} resident\n",
-        whole_seconds(sample.at),
+        sample.at.as_secs_f64(),
         rate(Count::Sent),
         rate(Count::Applied),
         sample.stats.counts.held,
@@ -91,7 +97,7 @@ fn line(before: Option<&Sample>, sample: &Sample) -> String {
 fn table(before: Option<&Sample>, sample: &Sample) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
-    let seconds = format!("{} s", whole_seconds(sample.at));
+    let seconds = format!("{} s", sample.at.as_secs());
     table.set_header([
         &seconds,
         "this second",
@@ -139,9 +145,11 @@ fn counted(before: Option<&Sample>, sample: &Sample) -> [[String; 3]; ROWS] {
 /// Names, and the times of the last second; below them, what the process takes.
 fn timed(before: Option<&Sample>, sample: &Sample) -> [[String; 3]; ROWS] {
     let mut rows: [[String; 3]; ROWS] = Default::default();
-    let times = sample.known.into_iter().zip(sample.delivered);
-    for ((row, (name, _)), (known, delivered)) in rows.iter_mut().zip(QUANTILES).zip(times) {
-        *row = [name.to_owned(), nanos(known), nanos(delivered)];
+    for (index, (row, (name, _))) in rows.iter_mut().zip(QUANTILES).enumerate() {
+        let at = |times: Option<Quantiles>| times.and_then(|times| times.get(index).copied());
+        let [known, delivered] =
+            [sample.known, sample.delivered].map(|times| nanos_or_dash(at(times)));
+        *row = [name.to_owned(), known, delivered];
     }
     let cpu = format!("{:.0} %", sample.processors(before) * 100.0);
     let resident = sample.resident_bytes.map_or_else(|| "?".to_owned(), bytes);
@@ -168,7 +176,3 @@ const fn sizes(sample: &Sample) -> [(&'static str, u64); ROWS] {
 
 /// Rows of the table.
 const ROWS: usize = 8;
-
-fn whole_seconds(span: Duration) -> u64 {
-    span.as_secs()
-}

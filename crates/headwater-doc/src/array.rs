@@ -335,6 +335,23 @@ impl Value {
         Self::array_tree(values.split_off(from))
     }
 
+    /// Puts an array in the place of its values in a list, those from an index on, of which the sums are
+    /// known.
+    #[inline]
+    pub(crate) fn push_array(totals: Totals, values: &mut Vec<Self>, from: usize) {
+        debug_assert_eq!(
+            totals,
+            Totals::sum(values.get(from..).unwrap_or_default()),
+            "what a look at each comes to"
+        );
+        if values.len() - from <= FLAT_MAX {
+            Node::replace_tail((), totals, values, from, |node| Self(Repr::Array(node)));
+        } else {
+            let tree = Self::array_tree(values.split_off(from));
+            values.push(tree);
+        }
+    }
+
     fn array_tree(values: Vec<Self>) -> Self {
         let items = Chunked::from_chunk(Items(values));
         let totals = items.sum();
@@ -471,6 +488,29 @@ impl ArrayTree {
         items.0.get_mut(at)
     }
 
+    /// Puts values in the places of elements, two ways down the tree for those of a leaf that come together.
+    pub(crate) fn replace_all(&mut self, changes: impl Iterator<Item = (usize, Value)>) {
+        let mut changes = changes.peekable();
+        while let Some(&(index, _)) = changes.peek() {
+            let Some((items, at)) = self.items.chunk_at_mut(index, &mut 0) else {
+                return;
+            };
+            let start = index - at;
+            let inside = start..start + items.0.len();
+            let (mut before, mut after) = (Totals::default(), Totals::default());
+            while let Some((index, value)) = changes.next_if(|(at, _)| inside.contains(at)) {
+                if let Some(place) = items.0.get_mut(index - start) {
+                    let (old, new) = (place.measure(), value.measure());
+                    before.join(Totals::of(old));
+                    after.join(Totals::of(new));
+                    self.totals.shift(old, new);
+                    *place = value;
+                }
+            }
+            self.items.shift_at(start, (before, after), &mut 0);
+        }
+    }
+
     pub(crate) const fn totals(&self) -> Totals {
         self.totals
     }
@@ -485,11 +525,7 @@ impl ArrayTree {
 
 fn sum(values: &[Value]) -> Totals {
     work::count(values.len());
-    let mut totals = Totals::default();
-    for value in values {
-        totals.add(value.measure(), 0);
-    }
-    totals
+    Totals::sum(values)
 }
 
 /// A leaf of the tree.

@@ -19,7 +19,7 @@ use crate::{
     patch::{Extensions, Patch},
     pointer::Pointer,
     text::Text,
-    value::{Value, View},
+    value::{Repr, Value, View},
 };
 
 /// Makes a patch that turns `old` into `new`: not the smallest there is, but a small one.
@@ -181,13 +181,10 @@ impl<'a> Differ<'a> {
             }
             self.script.leave(self.open.len());
         }
-        true
+        self.script.bytes() <= bytes_max
     }
 
     fn compare(&mut self, &Pair { step, old, new }: &Pair<'a>) -> Result<(), Replaced> {
-        if old.same(new) {
-            return Ok(());
-        }
         match (old.view(), new.view()) {
             (View::Array(_), View::Array(_)) | (View::Object(_), View::Object(_))
                 if self.script.depth() >= Pointer::SEGMENTS_MAX =>
@@ -217,10 +214,14 @@ impl<'a> Differ<'a> {
 
     fn objects(&mut self, old: Object<'a>, new: Object<'a>) -> Result<(), Replaced> {
         let first = self.open.len();
-        if let Some(members) = old.paired(new) {
+        if let Some(members) = old.changed(new) {
             for (name, old, new) in members {
-                if !old.same(new) {
-                    self.open(Some(Step::Member(name)), old, new);
+                let step = Some(Step::Member(name));
+                // At once if no pair comes before, which spares a record's fields the way over the list.
+                if self.open.len() == first && is_plain(new) {
+                    self.script.push(step, Edit::Replace { old, new })?;
+                } else {
+                    self.open.push(Pair { step, old, new });
                 }
             }
         } else {
@@ -243,9 +244,7 @@ impl<'a> Differ<'a> {
         loop {
             match (olds.peek(), news.peek()) {
                 (Some((name, old)), Some((new_name, new))) if name == new_name => {
-                    if !old.same(new) {
-                        self.open(Some(Step::Member(name)), old, new);
-                    }
+                    self.open(Some(Step::Member(name)), old, new);
                     olds.next();
                     news.next();
                 }
@@ -342,9 +341,13 @@ impl<'a> Differ<'a> {
         self.script.push_elements(old, new, run)
     }
 
-    /// Adds a pair to be compared, a step inside that which is compared now.
+    /// Adds a pair to be compared, a step inside that which is compared now, unless it is seen at once that
+    /// nothing changed.
+    #[inline]
     fn open(&mut self, step: Option<Step<'a>>, old: &'a Value, new: &'a Value) {
-        self.open.push(Pair { step, old, new });
+        if !old.same(new) {
+            self.open.push(Pair { step, old, new });
+        }
     }
 
     /// The pair that was pushed last comes off the list first: turns those from `first` on round.
@@ -419,6 +422,11 @@ fn texts<'a>(
     } else {
         replace
     }
+}
+
+/// Whether nothing can be changed inside a value, so that what becomes it is replaced.
+const fn is_plain(value: &Value) -> bool {
+    matches!(value.0, Repr::Null | Repr::Bool(_) | Repr::Number(_))
 }
 
 /// Whether a change from one to the other is made inside: of containers of one kind, and of strings that

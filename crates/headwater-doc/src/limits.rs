@@ -85,7 +85,11 @@ impl Limits {
     }
 
     pub(crate) fn check_bytes(&self, value: &Value) -> Result<(), LimitExceeded> {
-        if breaks(value.written_bytes(), self.bytes) {
+        self.check_written_bytes(value.written_bytes())
+    }
+
+    pub(crate) const fn check_written_bytes(&self, bytes: u64) -> Result<(), LimitExceeded> {
+        if breaks(bytes, self.bytes) {
             return Err(LimitExceeded::Bytes { limit: self.bytes });
         }
         Ok(())

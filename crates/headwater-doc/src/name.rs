@@ -1,7 +1,7 @@
 use std::{cmp::Ordering, fmt, ops::Deref};
 
 use crate::{
-    packed::{Flat, Short},
+    packed::{Flat, Short, Words},
     totals::words,
 };
 
@@ -38,8 +38,9 @@ impl Name {
         }
     }
 
-    pub(crate) fn is_short(&self, other: &Short) -> bool {
-        matches!(&self.0, Repr::Short(short) if short == other)
+    #[inline]
+    pub(crate) fn is_short(&self, other: Words) -> bool {
+        matches!(&self.0, Repr::Short(short) if short.words() == other)
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -96,6 +97,13 @@ impl From<&str> for Name {
     }
 }
 
+impl From<Words> for Name {
+    #[inline]
+    fn from(name: Words) -> Self {
+        Self(Repr::Short(name.into()))
+    }
+}
+
 impl Default for Name {
     fn default() -> Self {
         Self::from("")
@@ -104,7 +112,10 @@ impl Default for Name {
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        self.as_bytes() == other.as_bytes()
+        match (&self.0, &other.0) {
+            (Repr::Short(left), Repr::Short(right)) => left == right,
+            _ => self.as_bytes() == other.as_bytes(),
+        }
     }
 }
 
@@ -118,7 +129,10 @@ impl PartialOrd for Name {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.as_bytes().cmp(other.as_bytes())
+        match (&self.0, &other.0) {
+            (Repr::Short(left), Repr::Short(right)) => left.cmp(right),
+            _ => self.as_bytes().cmp(other.as_bytes()),
+        }
     }
 }
 
@@ -148,9 +162,7 @@ impl NameList {
     pub(crate) fn new(mut names: Vec<Name>) -> Self {
         names.shrink_to_fit();
         let mut list = Self::default();
-        for name in &names {
-            list.count(name);
-        }
+        names.iter().for_each(|name| list.count(name));
         Self { names, ..list }
     }
 
@@ -207,6 +219,9 @@ impl NameList {
 
     fn count(&mut self, name: &Name) {
         self.written_bytes = self.written_bytes.saturating_add(name.written_bytes());
+        if matches!(name.0, Repr::Short(_)) {
+            return;
+        }
         let (words, sum) = self.words_of(name);
         *sum = sum.saturating_add(words);
     }

@@ -84,6 +84,27 @@ impl<H> Node<H> {
         node
     }
 
+    /// The same, and puts what is made of the node where its first value was.
+    ///
+    /// As for [`push_made`], there is room before the node is made: in between it is in registers, and is
+    /// written once. Put in memory and moved from there, a text of 1,250 records is read in a tenth more time.
+    #[inline]
+    pub(crate) fn replace_tail(
+        header: H,
+        totals: Totals,
+        values: &mut Vec<Value>,
+        from: usize,
+        make: impl FnOnce(Self) -> Value,
+    ) {
+        values.reserve(1);
+        let made = make(Self::from_tail(header, totals, values, from));
+        let place = values.as_mut_ptr().wrapping_add(from);
+        // SAFETY: the list ends at `from` now, and there is room for one more behind that.
+        unsafe { place.write(made) };
+        // SAFETY: that one was just written.
+        unsafe { values.set_len(from + 1) };
+    }
+
     /// Allocates a node whose values are not initialised; each must be before anything reads them.
     #[inline]
     fn allocate(header: H, totals: Totals, len: usize) -> Self {
@@ -296,7 +317,7 @@ impl<H: Clone> Node<H> {
 /// so a value is written in parts and at once read whole, for which the processor waits. Made once there is
 /// room, a text of 2,000 records of seven members is read with 1 % fewer instructions and in some 4 % less
 /// time than with `push`; one of 4,000 coordinates takes the same.
-#[inline]
+#[inline(always)]
 pub(crate) fn push_made<T>(list: &mut Vec<T>, make: impl FnOnce() -> T) {
     list.reserve(1);
     let len = list.len();
@@ -380,9 +401,15 @@ impl<H> Drop for Node<H> {
             dismantle(self.take_unique());
         }
         let layout = Self::layout(self.len());
-        // SAFETY: this was the last one; what it still counts as its values is initialised.
-        unsafe {
-            ptr::drop_in_place(ptr::slice_from_raw_parts_mut(self.place(0), self.len()));
+        for index in 0..self.len() {
+            let place = self.place(index);
+            // SAFETY: this was the last one; what it still counts as its values is initialised.
+            let value = unsafe { &mut *place };
+            // Most are scalars, of which nothing is to be given back.
+            if value.is_counted() {
+                // SAFETY: as above; it is dropped once.
+                unsafe { ptr::drop_in_place(value) };
+            }
         }
         // SAFETY: the pointer is to an initialised `Inner`.
         let header = unsafe { &raw mut (*self.inner.as_ptr()).header };

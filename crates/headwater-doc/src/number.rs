@@ -136,6 +136,12 @@ impl Number {
         Ok(Self(Repr::Literal(Arc::new(token.into()))))
     }
 
+    /// Keeps a double that the caller knows to be finite.
+    pub(crate) const fn from_finite(double: f64) -> Self {
+        debug_assert!(double.is_finite(), "neither an infinity nor NaN");
+        Self(Repr::Double(double))
+    }
+
     /// Converts a single float by its shortest decimal form: `0.1_f32` becomes the double 0.1. O(1).
     ///
     /// # Errors
@@ -589,15 +595,18 @@ fn double_to_i64(double: f64) -> Option<i64> {
 /// How many digits it has. Asked three times for each number that a commit replaces, and some 20 instructions
 /// shorter than by `ilog10`.
 fn digit_count(integer: u64) -> usize {
-    // Bits to digits: 1,233 / 4,096 is log10(2) closely enough for 64 of them. It may be one too few.
-    let bits = (u64::BITS - (integer | 1).leading_zeros()) as usize;
+    // The bits tell the digits, or one too few; 1233 / 4096 is the logarithm of 2, nearly (Anderson, "Bit
+    // Twiddling Hacks"). The library's logarithm takes more steps.
+    let integer = integer | 1;
+    let bits = (u64::BITS - integer.leading_zeros()) as usize;
     let digits = (bits * 1_233) >> 12;
-    let more = POWERS_OF_TEN
+    let one_more = POWERS_OF_TEN
         .get(digits)
-        .is_some_and(|&power| integer >= power);
-    (digits + usize::from(more)).max(1)
+        .is_some_and(|power| integer >= *power);
+    digits + usize::from(one_more)
 }
 
+/// Those that fit 64 bits.
 const POWERS_OF_TEN: [u64; 20] = [
     1,
     10,
@@ -639,7 +648,7 @@ const PLUS_MIN: f64 = 1e16;
 
 /// Bytes of the longest double, `-0.0000012345678901234567`: sign, `0.`, 5 zeros, 17 digits. The
 /// longest with an exponent, and the longest that [`Number::write`] makes, have 24.
-const DOUBLE_BYTES_MAX: usize = 25;
+pub(crate) const DOUBLE_BYTES_MAX: usize = 25;
 
 const TWO_POW_63: f64 = 9_223_372_036_854_775_808.0;
 const TWO_POW_64: f64 = 18_446_744_073_709_551_616.0;

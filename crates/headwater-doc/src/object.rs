@@ -8,7 +8,7 @@ use crate::{
     myers::Hunk,
     name::{Name, NameList},
     node::{Node, extend_clones},
-    packed::Short,
+    packed::Words,
     totals::{Measure, Totals},
     value::{Repr, Value},
 };
@@ -32,7 +32,7 @@ pub(crate) type Names = Arc<NameList>;
 
 /// Members up to which an object is flat. A record has seldom more fields; each more makes a change
 /// below it dearer while a snapshot is held, for all are copied.
-const FLAT_MAX: usize = 32;
+pub(crate) const FLAT_MAX: usize = 32;
 
 impl<'a> Object<'a> {
     pub(crate) const fn flat(node: &'a Node<Names>) -> Self {
@@ -75,8 +75,9 @@ impl<'a> Object<'a> {
         Members::new(self, position)
     }
 
-    /// The members of two small objects that share their list of names, side by side.
-    pub(crate) fn paired(
+    /// The members of two small objects that share their list of names, side by side, but for those that are
+    /// [`same`](Value::same).
+    pub(crate) fn changed(
         self,
         other: Self,
     ) -> Option<impl Iterator<Item = (&'a str, &'a Value, &'a Value)> + use<'a>> {
@@ -84,9 +85,13 @@ impl<'a> Object<'a> {
             return None;
         };
         let values = left.values().iter().zip(right.values());
-        let pair = |(name, (left, right)): (&'a Name, _)| (name.as_str(), left, right);
-        Arc::ptr_eq(left.header(), right.header())
-            .then(|| left.header().iter().zip(values).map(pair))
+        let changed = left
+            .header()
+            .iter()
+            .zip(values)
+            .filter(|(_, (left, right))| !left.same(right))
+            .map(|(name, (left, right))| (name.as_str(), left, right));
+        Arc::ptr_eq(left.header(), right.header()).then_some(changed)
     }
 
     /// The runs of members that the two do not share in memory, ascending. Bytes of the nodes below the
@@ -193,8 +198,8 @@ impl<'a> Object<'a> {
 /// Finds a name that lies in 16 bytes.
 #[inline]
 fn short_position(names: &[Name], name: &str) -> Option<usize> {
-    let probe = Short::new(name)?;
-    names.iter().position(|other| other.is_short(&probe))
+    let probe = Words::new(name)?;
+    names.iter().position(|other| other.is_short(probe))
 }
 
 impl fmt::Debug for Object<'_> {
@@ -355,6 +360,24 @@ impl ObjectTree {
         self.child_mut(position, &mut 0)
     }
 
+    /// Puts values in the places of members, one way down the tree for those of a leaf that come together.
+    pub(crate) fn replace_all(&mut self, changes: impl Iterator<Item = (usize, Value)>) {
+        let mut changes = changes.peekable();
+        while let Some(&(position, _)) = changes.peek() {
+            let Some((leaf, at)) = self.members.chunk_at_mut(position, &mut 0) else {
+                return;
+            };
+            let start = position - at;
+            let inside = start..start + leaf.values.len();
+            while let Some((position, value)) = changes.next_if(|(at, _)| inside.contains(at)) {
+                if let Some(place) = leaf.values.get_mut(position - start) {
+                    self.totals.shift(place.measure(), value.measure());
+                    *place = value;
+                }
+            }
+        }
+    }
+
     /// Its own bytes, once the sums that they come from are checked.
     #[cfg(test)]
     pub(crate) fn checked_heap_bytes(&self) -> u64 {
@@ -409,16 +432,32 @@ impl Value {
     #[inline]
     pub(crate) fn object_from_tail(names: Names, new: bool, values: &mut Vec<Self>) -> Self {
         let from = values.len() - names.len();
-        let mut totals = Totals::default();
+        let mut totals = Totals::sum(values.get(from..).unwrap_or_default());
         totals.add_names(names.written_bytes());
-        for value in values.get(from..).unwrap_or_default() {
-            totals.add(value.measure(), 0);
-        }
         if names.len() <= FLAT_MAX {
             totals.add_list(&names, new);
             return Self(Repr::Object(Node::from_tail(names, totals, values, from)));
         }
         Self::tree_from_tail(names, new, totals, values)
+    }
+
+    /// Puts an object in the place of its values at the end of a list, of which the sums are known.
+    #[inline]
+    pub(crate) fn push_object(names: Names, new: bool, mut totals: Totals, values: &mut Vec<Self>) {
+        let from = values.len() - names.len();
+        debug_assert_eq!(
+            totals,
+            Totals::sum(values.get(from..).unwrap_or_default()),
+            "what a look at each comes to"
+        );
+        totals.add_names(names.written_bytes());
+        if names.len() <= FLAT_MAX {
+            totals.add_list(&names, new);
+            Node::replace_tail(names, totals, values, from, |node| Self(Repr::Object(node)));
+        } else {
+            let tree = Self::tree_from_tail(names, new, totals, values);
+            values.push(tree);
+        }
     }
 
     fn tree_from_tail(names: Names, new: bool, totals: Totals, values: &mut Vec<Self>) -> Self {

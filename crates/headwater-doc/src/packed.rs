@@ -7,13 +7,13 @@
     reason = "what was made of a str is one; see the module's doc"
 )]
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 use triomphe::ThinArc;
 
 use crate::{
     rope::escape_bytes,
-    scan::{lowest, special, words},
+    scan::{before, halves, lowest, special, words},
 };
 
 /// A string that fits into a value itself.
@@ -30,22 +30,16 @@ impl Short {
 
     #[inline]
     pub(crate) fn new(text: &str) -> Option<Self> {
-        if text.len() > Self::BYTES_MAX {
-            return None;
-        }
-        let (low, high) = words(text.as_bytes());
-        let mut bytes = [0; Self::BYTES_MAX];
-        if let Some(head) = bytes.first_chunk_mut() {
-            *head = low.to_le_bytes();
-        }
+        Words::new(text).map(Self::from)
+    }
+
+    /// Read where it lies: a copy would be written in parts and read at once, see `From<Words>`.
+    #[inline]
+    pub(crate) fn words(&self) -> Words {
         // The last eight, of which the first two are the last of the head once more.
-        if let Some(tail) = bytes.last_chunk_mut() {
-            *tail = (low >> 48 | high << 16).to_le_bytes();
-        }
-        Some(Self {
-            len: u8::try_from(text.len()).ok()?,
-            bytes,
-        })
+        let (head, tail) = (self.bytes.first_chunk(), self.bytes.last_chunk());
+        let word = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        Words::of(word(head), word(tail) >> 16, self.len.into())
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -53,7 +47,7 @@ impl Short {
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        // SAFETY: `new`, which alone makes a `Short`, copied all bytes of a `str`.
+        // SAFETY: a `Short` is made of `Words` alone, whose bytes are those of a `str`.
         unsafe { std::str::from_utf8_unchecked(self.as_bytes()) }
     }
 
@@ -84,6 +78,100 @@ impl Short {
     }
 }
 
+impl From<Words> for Short {
+    #[inline]
+    fn from(Words { low, high }: Words) -> Self {
+        // None is written twice: of bytes that were, a processor cannot read the last eight at once until it
+        // has put all away, and each string would wait for that.
+        let mut bytes = [0; Self::BYTES_MAX];
+        if let Some(head) = bytes.first_chunk_mut() {
+            *head = low.to_le_bytes();
+        }
+        let high = high.to_le_bytes();
+        if let (Some(tail), Some(held)) = (bytes.last_chunk_mut::<6>(), high.first_chunk()) {
+            *tail = *held;
+        }
+        Self {
+            len: high.last().copied().unwrap_or_default(),
+            bytes,
+        }
+    }
+}
+
+/// A string that would fit into a [`Short`], in two words: to be compared, and made one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Words {
+    /// Invariant: the first bytes of a `str`, the first lowest, and zeros behind them.
+    low: u64,
+    /// Invariant: likewise the six bytes behind those; the highest byte is the length.
+    high: u64,
+}
+
+impl Words {
+    #[inline]
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        if text.len() > Short::BYTES_MAX {
+            return None;
+        }
+        let (low, high) = words(text.as_bytes());
+        Some(Self::of(low, high, text.len()))
+    }
+
+    /// The string of a JSON text from a place to the next quote; `None` if it is too long, if there is
+    /// anything in it that cannot stand there as it is, or if it is too near the end of the text to tell.
+    ///
+    /// That is found in the very words: to look for the quote first would be to read the same bytes twice.
+    #[inline(always)]
+    pub(crate) fn quoted(text: &str, at: usize) -> Option<Self> {
+        // On a character boundary, as the quote is where it ends: what lies between is a `str`.
+        let chunk = text.get(at..)?.as_bytes().first_chunk::<16>()?;
+        let (low, high) = halves(chunk);
+        let in_low = special(low);
+        let (words, len) = if in_low == 0 {
+            let in_high = special(high);
+            ((low, high & before(in_high)), 8 + lowest(in_high))
+        } else {
+            ((low & before(in_low), 0), lowest(in_low))
+        };
+        let ends = len <= Short::BYTES_MAX && chunk.get(len) == Some(&b'"');
+        ends.then(|| Self::of(words.0, words.1, len))
+    }
+
+    /// The two words have zeros behind the text, which is of at most as many bytes as fit.
+    #[inline]
+    const fn of(low: u64, high: u64, len: usize) -> Self {
+        Self {
+            low,
+            high: high | (len as u64) << 56,
+        }
+    }
+
+    pub(crate) const fn len(self) -> usize {
+        (self.high >> 56) as usize
+    }
+}
+
+/// By their bytes, as names are sorted.
+impl Ord for Short {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Zeros stand behind the shorter, so only with those in the longer does the length decide, which
+        // stands behind them.
+        let key = |short: &Self| {
+            let words = short.words();
+            (words.low.swap_bytes(), words.high.swap_bytes())
+        };
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for Short {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 /// A string in one piece behind a thin pointer. Cloning it counts a reference.
 #[derive(Clone)]
 pub(crate) struct Flat(
@@ -96,6 +184,12 @@ impl Flat {
     pub(crate) fn new(text: &str) -> Self {
         let escapes = u32::try_from(escape_bytes(text)).unwrap_or(u32::MAX);
         Self(ThinArc::from_header_and_slice(escapes, text.as_bytes()))
+    }
+
+    /// The same of a text of which the caller knows that it needs no escapes.
+    pub(crate) fn plain(text: &str) -> Self {
+        debug_assert_eq!(escape_bytes(text), 0, "a plain text: {text:?}");
+        Self(ThinArc::from_header_and_slice(0, text.as_bytes()))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -157,6 +251,76 @@ mod tests {
             if let Some(short) = short {
                 assert_eq!(short.as_str(), text);
                 assert_eq!(short.written_bytes(), Flat::new(text).written_bytes());
+            }
+        }
+    }
+
+    /// All that can stand where a string is looked for, beside a naive reader.
+    #[test]
+    fn a_quoted_string_is_found_if_it_is_short_and_plain() {
+        let naive = |text: &str, at: usize| {
+            let rest = text.get(at..).filter(|rest| rest.len() >= 16)?;
+            let (string, _) = rest.split_once('"')?;
+            let plain = string.bytes().all(|byte| byte >= 0x20 && byte != b'\\');
+            if plain { Words::new(string) } else { None }
+        };
+        let mut found = 0;
+        for filler in ["a", "~", "!", "#", "[", "]", "\u{7f}", "é", "漢", "😀"] {
+            for count in 0..=17 {
+                for inside in ["", "\n", "\u{1f}", "\\", "\"", " ", "\0"] {
+                    for at in 0..=count {
+                        let (before, behind) = (filler.repeat(at), filler.repeat(count - at));
+                        for after in 0..=17 {
+                            let text =
+                                format!("\"{before}{inside}{behind}\"{}", "\"".repeat(after));
+                            let words = Words::quoted(&text, 1);
+                            assert!(words == naive(&text, 1), "{text:?}");
+                            if let Some(words) = words {
+                                found += 1;
+                                let string = text.get(1..1 + words.len());
+                                assert_eq!(Some(Short::from(words).as_str()), string);
+                                assert!(Short::from(words).words() == words);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert!(found > 1_000, "{found}");
+        let text = "é is no place to start in";
+        assert!(Words::quoted(text, 1).is_none() && Words::quoted(text, 100).is_none());
+    }
+
+    #[test]
+    fn short_strings_are_sorted_by_their_bytes() {
+        let texts = [
+            "",
+            "\0",
+            "\0\0",
+            "a",
+            "a\0",
+            "a\0\0b",
+            "ab",
+            "b",
+            "eight888",
+            "eight888\0",
+            "eight8889",
+            "fourteen bytes",
+            "fourteen byte",
+            "fourteen bytet",
+            "é",
+            "\u{ffff}",
+            "😀",
+        ];
+        for left in texts {
+            for right in texts {
+                let (packed, other) = (Short::new(left).unwrap(), Short::new(right).unwrap());
+                assert_eq!(
+                    packed.cmp(&other),
+                    left.cmp(right),
+                    "{left:?} and {right:?}"
+                );
+                assert_eq!(packed == other, left == right);
             }
         }
     }

@@ -1,12 +1,16 @@
+mod numeral;
+
 use std::borrow::Cow;
 
+use self::numeral::Numeral;
 use crate::{
     limits::{LimitExceeded, Limits},
     node::push_made,
     number::{Number, NumberError},
-    packed::Short,
+    packed::Words,
     scan::plain_bytes,
-    shapes::Shapes,
+    shapes::{ReadName, Shapes},
+    totals::Running,
     value::{Repr, Value},
 };
 
@@ -94,14 +98,16 @@ pub(crate) struct Parser<'a> {
     /// Containers around each value for which the limits hold, to which they do not: 1 while an operation is
     /// read as a value.
     around: usize,
-    /// Values in that value so far.
-    nodes: u64,
+    /// What was read so far.
+    running: Running,
+    /// Values at which the one that is read breaks the limit.
+    nodes_max: u64,
     /// The containers around the place, the outermost first.
     open: Vec<Open>,
     /// The values of all open containers that are read, one container's behind the other's.
     values: Vec<Value>,
     /// Likewise the names of all open objects.
-    names: Vec<Cow<'a, str>>,
+    names: Vec<ReadName<'a>>,
     shapes: Shapes,
 }
 
@@ -111,11 +117,17 @@ pub(crate) struct Mark {
     at: usize,
 }
 
-/// An open container: where its values start, and in an object its names.
+/// An open container.
 #[derive(Clone, Copy)]
-enum Open {
-    Array { values: usize },
-    Object { values: usize, names: usize },
+struct Open {
+    /// Where the names of an object start; none of an array.
+    names: Option<usize>,
+    /// Where its values start.
+    values: usize,
+    /// What had been read when it started.
+    before: Running,
+    /// Height of the highest of its values.
+    height: u16,
 }
 
 impl<'a> Parser<'a> {
@@ -138,7 +150,8 @@ impl<'a> Parser<'a> {
             at: 0,
             limits,
             around: 0,
-            nodes: 0,
+            running: Running::default(),
+            nodes_max: 0,
             open: Vec::new(),
             values: Vec::new(),
             names: Vec::new(),
@@ -148,9 +161,17 @@ impl<'a> Parser<'a> {
 
     /// Reads a whole value.
     pub(crate) fn document(&mut self) -> Result<Value, Fault> {
-        self.nodes = 0;
+        self.expect_value();
+        self.skip_blanks();
+        if !matches!(self.peek(), Some(b'[' | b'{')) {
+            return self.scalar();
+        }
+        let before = self.running;
         loop {
             // Down to a value that is whole …
+            if self.is_in_object() {
+                self.push_name()?;
+            }
             if !self.value()? {
                 continue;
             }
@@ -159,7 +180,8 @@ impl<'a> Parser<'a> {
                 if self.open.is_empty() {
                     let value = self.values.pop().unwrap_or_default();
                     // Written again it can be longer: `1e9` becomes `1000000000.0`.
-                    let sized = self.limits.check_bytes(&value);
+                    let bytes = self.running.bytes_since(before);
+                    let sized = self.limits.check_written_bytes(bytes);
                     sized.map_err(|limit| self.error(limit))?;
                     return Ok(value);
                 }
@@ -168,6 +190,38 @@ impl<'a> Parser<'a> {
                 }
             }
         }
+    }
+
+    #[inline(always)]
+    fn is_in_object(&self) -> bool {
+        self.open.last().is_some_and(|open| open.names.is_some())
+    }
+
+    /// Reads a scalar that is a value for itself, which needs no list.
+    fn scalar(&mut self) -> Result<Value, Fault> {
+        self.start_value()?;
+        let value = match self.peek() {
+            Some(b'"') => self.string_value()?,
+            Some(b'-' | b'0'..=b'9') => {
+                let numeral = self.numeral()?;
+                let number = if numeral.is_quick() {
+                    numeral.quick()
+                } else {
+                    self.token(numeral.bytes())?
+                };
+                self.at += numeral.bytes();
+                number.into()
+            }
+            _ => self.word()?,
+        };
+        let sized = self.limits.check_bytes(&value);
+        sized.map_err(|limit| self.error(limit))?;
+        Ok(value)
+    }
+
+    /// Starts to count the values of a value to which the limits hold.
+    const fn expect_value(&mut self) {
+        self.nodes_max = self.running.nodes().saturating_add(self.limits.nodes);
     }
 
     /// Reads a whole value that is an operation: the limits of depth and of values hold for each of its
@@ -218,94 +272,107 @@ impl<'a> Parser<'a> {
     /// otherwise.
     ///
     /// Each arm puts its value on the list itself, see [`push_made`].
+    #[inline(always)]
     fn value(&mut self) -> Result<bool, Fault> {
         self.skip_blanks();
-        self.nodes += 1;
-        if self.nodes > self.limits.nodes {
-            let limit = self.limits.nodes;
-            return Err(self.error(LimitExceeded::Nodes { limit }));
-        }
+        self.start_value()?;
         match self.peek() {
-            Some(b'"') => match self.string()? {
-                Cow::Borrowed(text) => match Short::new(text) {
-                    Some(short) => push_made(&mut self.values, || Value(Repr::Short(short))),
-                    None => push_made(&mut self.values, || Value::from(text)),
-                },
-                Cow::Owned(text) => self.values.push(Value::from(text)),
+            Some(b'"') => match Words::quoted(self.text, self.at + 1) {
+                Some(short) => {
+                    self.at += short.len() + 2;
+                    self.running.add(short.len() as u64 + 2, 0);
+                    push_made(&mut self.values, || Value(Repr::Short(short.into())));
+                }
+                None => self.long_string()?,
             },
             Some(b'-' | b'0'..=b'9') => self.number()?,
             Some(b'[') => {
-                self.open_container()?;
-                let values = self.values.len();
+                self.open_container(None)?;
                 if !self.eat(b']') {
-                    self.open.push(Open::Array { values });
                     return Ok(false);
                 }
-                self.array(values);
+                self.close()?;
             }
             Some(b'{') => {
-                self.open_container()?;
-                let (values, names) = (self.values.len(), self.names.len());
+                self.open_container(Some(self.names.len()))?;
                 if !self.eat(b'}') {
-                    self.open.push(Open::Object { values, names });
-                    self.push_name()?;
                     return Ok(false);
                 }
-                self.object(values, names)?;
+                self.close()?;
             }
-            Some(b't') => self.literal("true", Value::from(true))?,
-            Some(b'f') => self.literal("false", Value::from(false))?,
-            Some(b'n') => self.literal("null", Value::NULL)?,
-            _ => return Err(self.expected("a value")),
+            _ => {
+                let value = self.word()?;
+                self.push(value);
+            }
         }
         Ok(true)
+    }
+
+    /// Counts a value that starts here.
+    #[inline(always)]
+    fn start_value(&mut self) -> Result<(), Fault> {
+        self.running.start();
+        if self.running.nodes() > self.nodes_max {
+            let limit = self.limits.nodes;
+            return Err(self.error(LimitExceeded::Nodes { limit }));
+        }
+        Ok(())
     }
 
     /// Reads what follows a value inside the innermost container; if the container ends here, puts it in
     /// the place of its values and returns true.
+    #[inline(always)]
     fn closed(&mut self) -> Result<bool, Fault> {
         self.skip_blanks();
-        let next = self.peek();
-        match (self.open.last().copied(), next) {
-            (Some(Open::Array { .. }), Some(b',')) => {
-                self.at += 1;
-                return Ok(false);
-            }
-            (Some(Open::Object { .. }), Some(b',')) => {
-                self.at += 1;
-                self.push_name()?;
-                return Ok(false);
-            }
-            (Some(Open::Array { values }), Some(b']')) => self.array(values),
-            (Some(Open::Object { values, names }), Some(b'}')) => self.object(values, names)?,
-            (Some(Open::Object { .. }), _) => return Err(self.expected("',' or '}'")),
-            _ => return Err(self.expected("',' or ']'")),
+        let (is_object, next) = (self.is_in_object(), self.peek());
+        if next == Some(b',') {
+            self.at += 1;
+            return Ok(false);
         }
+        let (end, expected) = if is_object {
+            (b'}', "',' or '}'")
+        } else {
+            (b']', "',' or ']'")
+        };
+        if next != Some(end) {
+            return Err(self.expected(expected));
+        }
+        self.close()?;
         self.at += 1;
-        self.open.pop();
         Ok(true)
     }
 
-    /// Makes an array of the last values.
-    fn array(&mut self, values: usize) {
-        let array = Value::array_from_tail(&mut self.values, values);
-        self.values.push(array);
-    }
-
-    /// Makes an object of the last names and values.
-    fn object(&mut self, values: usize, names: usize) -> Result<(), Fault> {
-        let made = self.shapes.object(
-            self.names.get(names..).unwrap_or_default(),
-            &mut self.values,
-            values,
-        );
-        made.map_err(|name| self.error(ParseReason::DuplicateName { name }))?;
-        self.names.truncate(names);
+    /// Makes the innermost container of its values, whose place it takes.
+    fn close(&mut self) -> Result<(), Fault> {
+        let Some(open) = self.open.pop() else {
+            return Ok(());
+        };
+        let totals = self.running.since(open.before, open.height);
+        match open.names {
+            None => {
+                Value::push_array(totals, &mut self.values, open.values);
+            }
+            Some(names) => {
+                let read = self.names.get(names..).unwrap_or_default();
+                let values = &mut self.values;
+                let made = self
+                    .shapes
+                    .object_of_totals(read, totals, values, open.values);
+                made.map_err(|name| self.error(ParseReason::DuplicateName { name }))?;
+                self.names.truncate(names);
+            }
+        }
+        let measure = self.values.last().map(Value::measure).unwrap_or_default();
+        self.running.close(open.before, measure);
+        if let Some(around) = self.open.last_mut() {
+            around.height = around.height.max(measure.height);
+        }
         Ok(())
     }
 
-    /// Steps over an opening bracket and the blanks behind it.
-    fn open_container(&mut self) -> Result<(), Fault> {
+    /// Opens a container, of which `names` says where its names are to start, and steps over the bracket and
+    /// the blanks behind it.
+    fn open_container(&mut self, names: Option<usize>) -> Result<(), Fault> {
         let depth_max = usize::try_from(self.limits.depth).unwrap_or(usize::MAX);
         if self.open.len() >= depth_max.saturating_add(self.around) {
             let limit = self.limits.depth;
@@ -314,6 +381,12 @@ impl<'a> Parser<'a> {
         if self.open.is_empty() {
             self.make_room();
         }
+        self.open.push(Open {
+            names,
+            values: self.values.len(),
+            before: self.running,
+            height: 0,
+        });
         self.at += 1;
         self.skip_blanks();
         Ok(())
@@ -329,130 +402,124 @@ impl<'a> Parser<'a> {
     }
 
     /// Reads a name and the colon behind it onto the list of names.
+    #[inline(always)]
     fn push_name(&mut self) -> Result<(), Fault> {
-        match self.name()? {
-            Cow::Borrowed(name) => push_made(&mut self.names, || Cow::Borrowed(name)),
-            Cow::Owned(name) => self.names.push(Cow::Owned(name)),
+        if self.open.len() == self.around {
+            // What follows is a value for itself.
+            self.expect_value();
         }
+        self.skip_blanks();
+        if self.peek() != Some(b'"') {
+            return Err(self.expected("a name"));
+        }
+        match Words::quoted(self.text, self.at + 1) {
+            Some(short) => {
+                self.at += short.len() + 2;
+                push_made(&mut self.names, || ReadName::Short(short));
+            }
+            None => self.long_name()?,
+        }
+        self.colon()
+    }
+
+    /// Reads a name, which is no short one without escapes, onto the list of names.
+    #[inline(never)]
+    fn long_name(&mut self) -> Result<(), Fault> {
+        let name = self.string()?;
+        self.names.push(name.into());
         Ok(())
     }
 
     /// Reads a name and the colon behind it.
     #[inline(always)]
     pub(crate) fn name(&mut self) -> Result<Cow<'a, str>, Fault> {
-        if self.open.len() == self.around {
-            // What follows is a value for itself.
-            self.nodes = 0;
-        }
         self.skip_blanks();
         if self.peek() != Some(b'"') {
             return Err(self.expected("a name"));
         }
         let name = self.string()?;
+        self.colon()?;
+        Ok(name)
+    }
+
+    #[inline(always)]
+    fn colon(&mut self) -> Result<(), Fault> {
         self.skip_blanks();
         if self.eat(b':') {
-            Ok(name)
+            Ok(())
         } else {
             Err(self.expected("':'"))
         }
     }
 
-    fn literal(&mut self, word: &'static str, value: Value) -> Result<(), Fault> {
+    /// Reads a string, which is no short one without escapes, onto the list of values.
+    #[inline(never)]
+    fn long_string(&mut self) -> Result<(), Fault> {
+        let value = self.string_value()?;
+        self.push(value);
+        Ok(())
+    }
+
+    fn string_value(&mut self) -> Result<Value, Fault> {
+        Ok(match self.string()? {
+            Cow::Borrowed(text) => Value::from_plain(text),
+            Cow::Owned(text) => Value::from(text),
+        })
+    }
+
+    /// Puts a scalar on the list of values.
+    fn push(&mut self, value: Value) {
+        let measure = value.measure();
+        self.running
+            .add(measure.bytes.into(), value.scalar_heap_bytes());
+        self.values.push(value);
+    }
+
+    /// Reads `true`, `false` or `null`.
+    fn word(&mut self) -> Result<Value, Fault> {
+        let (word, value) = match self.peek() {
+            Some(b't') => ("true", Value::from(true)),
+            Some(b'f') => ("false", Value::from(false)),
+            _ => ("null", Value::NULL),
+        };
         if !self.rest().starts_with(word.as_bytes()) {
             return Err(self.expected("a value"));
         }
         self.at += word.len();
-        self.values.push(value);
-        Ok(())
+        Ok(value)
     }
 
+    /// Reads a number onto the list of values.
+    #[inline(always)]
     fn number(&mut self) -> Result<(), Fault> {
-        let token = self.rest();
-        let mut scan = Digits {
-            rest: token.strip_prefix(b"-").unwrap_or(token),
-            mantissa: 0,
-        };
-        let negative = scan.rest.len() < token.len();
-        let starts_with_zero = scan.rest.first() == Some(&b'0');
-        let integer = scan.read();
-        if integer == 0 || (integer > 1 && starts_with_zero) {
-            return Err(self.error(ParseReason::BadNumber));
+        let numeral = self.numeral()?;
+        if numeral.is_quick() {
+            self.running.add(numeral.written_bytes() as u64, 0);
+            push_made(&mut self.values, || numeral.quick().into());
+        } else {
+            let number = self.token(numeral.bytes())?;
+            self.push(number.into());
         }
-        let mut fraction = 0;
-        if let Some(behind) = scan.rest.strip_prefix(b".") {
-            scan.rest = behind;
-            fraction = scan.read();
-            if fraction == 0 {
-                return Err(self.error(ParseReason::BadNumber));
-            }
-        }
-        let digits = integer + fraction;
-        let mantissa = scan.mantissa;
-        let exponent = matches!(scan.rest.first(), Some(b'e' | b'E'));
-        if exponent {
-            scan.rest = scan.rest.get(1..).unwrap_or_default();
-            if let Some(b'+' | b'-') = scan.rest.first() {
-                scan.rest = scan.rest.get(1..).unwrap_or_default();
-            }
-            if scan.read() == 0 {
-                return Err(self.error(ParseReason::BadNumber));
-            }
-        }
-        let bytes = token.len() - scan.rest.len();
-        if digits > DIGITS_MAX || exponent || !self.push_quick(negative, mantissa, fraction) {
-            self.push_token(bytes)?;
-        }
-        self.at += bytes;
+        self.at += numeral.bytes();
         Ok(())
     }
 
-    /// Adds a number of which mantissa and decimal places are known to the values, where one step gives the
-    /// very number that its literal stands for; false if not.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "guarded: below 2^53 nothing is lost"
-    )]
-    #[inline]
-    fn push_quick(&mut self, negative: bool, mantissa: u64, places: usize) -> bool {
-        if places == 0 {
-            match (negative, mantissa) {
-                (false, _) => push_made(&mut self.values, || Number::from(mantissa).into()),
-                // `-0` is the double.
-                (true, 0) => return false,
-                (true, _) => match 0_i64.checked_sub_unsigned(mantissa) {
-                    Some(integer) => push_made(&mut self.values, || Number::from(integer).into()),
-                    None => return false,
-                },
-            }
-            return true;
-        }
-        // Both are exact doubles, so that their quotient is rounded once, correctly (Clinger, "How to
-        // Read Floating Point Numbers Accurately", 1990).
-        let Some(power) = POWERS_OF_TEN.get(places) else {
-            return false;
-        };
-        if mantissa >= 1 << 53 {
-            return false;
-        }
-        let quotient = mantissa as f64 / power;
-        match Number::try_from(if negative { -quotient } else { quotient }) {
-            Ok(number) => push_made(&mut self.values, || number.into()),
-            Err(_) => return false,
-        }
-        true
+    /// Looks at a number, and does not step over it.
+    #[inline(always)]
+    fn numeral(&self) -> Result<Numeral, Fault> {
+        Numeral::of(self.rest()).ok_or_else(|| self.error(ParseReason::BadNumber))
     }
 
+    /// Converts a number of so many bytes, which starts here.
     #[inline(never)]
-    fn push_token(&mut self, bytes: usize) -> Result<(), Fault> {
+    fn token(&self, bytes: usize) -> Result<Number, Fault> {
         let token = self.text.get(self.at..self.at + bytes).unwrap_or_default();
-        let number = Number::from_token(token).map_err(|error| {
+        Number::from_token(token).map_err(|error| {
             self.error(match error {
                 NumberError::TooLong { bytes } => ParseReason::NumberTooLong { bytes },
                 _ => ParseReason::BadNumber,
             })
-        })?;
-        self.values.push(Value::from(number));
-        Ok(())
+        })
     }
 
     /// Reads a string, which starts here with its quote.
@@ -541,10 +608,18 @@ impl<'a> Parser<'a> {
         Ok(unit)
     }
 
+    #[inline(always)]
     pub(crate) fn skip_blanks(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.at += 1;
-        }
+        // One comparison where there are none.
+        while let Some(..=b' ') = self.peek()
+            && self.skip_blank()
+        {}
+    }
+
+    fn skip_blank(&mut self) -> bool {
+        let blank = matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r'));
+        self.at += usize::from(blank);
+        blank
     }
 
     pub(crate) fn peek(&self) -> Option<u8> {
@@ -554,6 +629,16 @@ impl<'a> Parser<'a> {
     pub(crate) fn eat(&mut self, byte: u8) -> bool {
         let eaten = self.peek() == Some(byte);
         self.at += usize::from(eaten);
+        eaten
+    }
+
+    /// Steps over a text, if it stands here.
+    #[inline(always)]
+    pub(crate) fn eat_all(&mut self, text: &[u8]) -> bool {
+        let eaten = self.rest().starts_with(text);
+        if eaten {
+            self.at += text.len();
+        }
         eaten
     }
 
@@ -577,33 +662,3 @@ impl<'a> Parser<'a> {
         })
     }
 }
-
-/// Reads runs of digits as one mantissa.
-struct Digits<'a> {
-    rest: &'a [u8],
-    /// Right for up to [`DIGITS_MAX`] digits; without meaning beyond.
-    mantissa: u64,
-}
-
-/// Digits of which any fit 64 bits.
-const DIGITS_MAX: usize = 19;
-
-impl Digits<'_> {
-    /// Reads a run of digits and returns how many they are.
-    #[inline]
-    fn read(&mut self) -> usize {
-        let before = self.rest.len();
-        while let Some((digit @ b'0'..=b'9', rest)) = self.rest.split_first() {
-            let digit = u64::from(digit - b'0');
-            self.mantissa = self.mantissa.wrapping_mul(10).wrapping_add(digit);
-            self.rest = rest;
-        }
-        before - self.rest.len()
-    }
-}
-
-/// The powers of ten that are exact doubles.
-const POWERS_OF_TEN: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-];

@@ -1,6 +1,9 @@
 use std::{borrow::Cow, fmt, hash, iter, str::FromStr, sync::Arc};
 
-use crate::value::{Value, View};
+use crate::{
+    scan::contains,
+    value::{Value, View},
+};
 
 /// A JSON Pointer: the path of one value inside a document (RFC 6901).
 ///
@@ -40,6 +43,13 @@ impl Pointer {
     /// [`PointerError`] if the text is neither empty nor starts with `/`, if a `~` is not followed
     /// by `0` or `1`, or beyond [`SEGMENTS_MAX`](Self::SEGMENTS_MAX) or 4 GiB.
     pub fn parse(text: &str) -> Result<Self, PointerError> {
+        // Of most there is nothing else to be seen: without a `~`, and too short for too many segments.
+        if text.starts_with('/')
+            && text.len() <= Self::SEGMENTS_MAX
+            && !contains(text.as_bytes(), b'~')
+        {
+            return Ok(Self::of_parts(text, false));
+        }
         let mut bytes = text.bytes().enumerate();
         let mut segments = 0_usize;
         let bytes_max = u32::MAX as usize;
@@ -64,9 +74,13 @@ impl Pointer {
 
     /// The caller knows that it is the text of a pointer.
     pub(crate) fn from_valid(text: &str) -> Self {
+        Self::of_parts(text, contains(text.as_bytes(), b'~'))
+    }
+
+    fn of_parts(text: &str, escaped: bool) -> Self {
         Self {
             len: u32::try_from(text.len()).unwrap_or(u32::MAX),
-            escaped: text.contains('~'),
+            escaped,
             text: Arc::from(text),
         }
     }
@@ -404,5 +418,27 @@ mod tests {
         ] {
             assert_eq!(array_index(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_pointer_is_read_the_same_near_the_most_segments() {
+        for len in 1_020..=1_028 {
+            for path in [
+                "/".repeat(len),
+                format!("/{}", "a".repeat(len)),
+                format!("/~0{}", "/".repeat(len)),
+            ] {
+                let segments = path.matches('/').count();
+                let expected = if segments > Pointer::SEGMENTS_MAX {
+                    Err(PointerError::TooManySegments { segments })
+                } else {
+                    Ok(path.clone())
+                };
+                let read = Pointer::parse(&path).map(|pointer| pointer.as_str().to_owned());
+                assert_eq!(read, expected, "{len}");
+            }
+        }
+        let long = format!("a{}", "/".repeat(2_000));
+        assert_eq!(Pointer::parse(&long), Err(PointerError::NoLeadingSlash));
     }
 }

@@ -114,7 +114,10 @@ fn read_operation(
     operation: usize,
 ) -> Result<Operation, InvalidPatch> {
     let start = parser.mark();
-    if let Some(Ok(read)) = read_fields(parser).map(|fields| fields.into_operation(extensions)) {
+    let mut fields = Fields::default();
+    if read_fields(parser, &mut fields).is_some()
+        && let Ok(read) = fields.operation(extensions)
+    {
         return Ok(read);
     }
     // Whatever is unusual is read again as any other value: that finds what is wrong with it, or that
@@ -125,36 +128,46 @@ fn read_operation(
 }
 
 /// Reads an operation of which every member is known, of its type, and there once.
-fn read_fields<'a>(parser: &mut Parser<'a>) -> Option<Fields<'a>> {
-    let mut fields = Fields::default();
+fn read_fields<'a>(parser: &mut Parser<'a>, fields: &mut Fields<'a>) -> Option<()> {
     if !parser.eat(b'{') {
         return None;
     }
+    parser.skip_blanks();
     loop {
-        let name = parser.name().ok()?;
+        // Most members, as most write them, are known without looking for the end of a name.
+        let field = if parser.eat_all(b"\"op\":") {
+            Field::Text(&mut fields.op)
+        } else if parser.eat_all(b"\"path\":") {
+            Field::Text(&mut fields.path)
+        } else if parser.eat_all(b"\"value\":") {
+            Field::Value(&mut fields.value)
+        } else {
+            let name = parser.name().ok()?;
+            fields.named(&name)?
+        };
         parser.skip_blanks();
-        let repeated = match &*name {
-            "op" => fields.op.replace(parser.text().ok()?).is_some(),
-            "path" => fields.path.replace(parser.text().ok()?).is_some(),
-            "from" => fields.from.replace(parser.text().ok()?).is_some(),
-            "value" => fields.value.replace(parser.document().ok()?).is_some(),
-            "by" => fields.by.replace(parser.document().ok()?).is_some(),
-            "index" => fields.index.replace(parser.document().ok()?).is_some(),
-            "remove" => fields.remove.replace(parser.document().ok()?).is_some(),
-            "insert" => fields.insert.replace(parser.document().ok()?).is_some(),
-            _ => return None,
+        let repeated = match field {
+            Field::Text(text) => text.replace(parser.text().ok()?).is_some(),
+            Field::Value(value) => value.replace(parser.document().ok()?).is_some(),
         };
         parser.skip_blanks();
         if repeated {
             return None;
         }
         if parser.eat(b'}') {
-            return Some(fields);
+            return Some(());
         }
         if !parser.eat(b',') {
             return None;
         }
+        parser.skip_blanks();
     }
+}
+
+/// A member to be read.
+enum Field<'f, 'a> {
+    Text(&'f mut Option<Cow<'a, str>>),
+    Value(&'f mut Option<Value>),
 }
 
 /// Reads an operation from the object that stands for it.
@@ -177,7 +190,7 @@ pub(crate) fn read_value(
         Some("move" | "copy") => text("from")?,
         _ => None,
     };
-    let fields = Fields {
+    let mut fields = Fields {
         op,
         path: text("path")?,
         from,
@@ -187,7 +200,7 @@ pub(crate) fn read_value(
         remove: object.get("remove").cloned(),
         insert: object.get("insert").cloned(),
     };
-    fields.into_operation(extensions)
+    fields.operation(extensions)
 }
 
 /// The members of an operation, as far as any operation uses them.
@@ -203,21 +216,37 @@ struct Fields<'a> {
     insert: Option<Value>,
 }
 
-impl Fields<'_> {
-    fn into_operation(self, extensions: Extensions) -> Result<Operation, InvalidOperation> {
+impl<'a> Fields<'a> {
+    fn named(&mut self, name: &str) -> Option<Field<'_, 'a>> {
+        Some(match name {
+            "op" => Field::Text(&mut self.op),
+            "path" => Field::Text(&mut self.path),
+            "from" => Field::Text(&mut self.from),
+            "value" => Field::Value(&mut self.value),
+            "by" => Field::Value(&mut self.by),
+            "index" => Field::Value(&mut self.index),
+            "remove" => Field::Value(&mut self.remove),
+            "insert" => Field::Value(&mut self.insert),
+            _ => return None,
+        })
+    }
+
+    /// Makes the operation, of which the values are taken out: in place, since to hand over all that an
+    /// operation may have takes longer than to read what it has.
+    fn operation(&mut self, extensions: Extensions) -> Result<Operation, InvalidOperation> {
         let off = |op| Err(InvalidOperation::ExtensionOff { op });
-        let op = self.op.ok_or(InvalidOperation::Missing { member: "op" })?;
+        let op = there("op", self.op.as_deref())?;
         let path = || pointer("path", self.path.as_deref());
         let from = || pointer("from", self.from.as_deref());
-        Ok(match &*op {
+        Ok(match op {
             "add" => Operation::Add {
                 path: path()?,
-                value: there("value", self.value)?,
+                value: there("value", self.value.take())?,
             },
             "remove" => Operation::Remove { path: path()? },
             "replace" => Operation::Replace {
                 path: path()?,
-                value: there("value", self.value)?,
+                value: there("value", self.value.take())?,
             },
             "move" => Operation::Move {
                 from: from()?,
@@ -229,12 +258,12 @@ impl Fields<'_> {
             },
             "test" => Operation::Test {
                 path: path()?,
-                value: there("value", self.value)?,
+                value: there("value", self.value.take())?,
             },
             "increment" if !extensions.increment => return off("increment"),
             "increment" => Operation::Increment {
                 path: path()?,
-                by: match there("by", self.by)?.as_number() {
+                by: match there("by", self.by.take())?.as_number() {
                     Some(number) => number.clone(),
                     None => {
                         return Err(InvalidOperation::WrongType {
@@ -247,9 +276,9 @@ impl Fields<'_> {
             "splice" if !extensions.splice => return off("splice"),
             "splice" => Operation::Splice {
                 path: path()?,
-                index: count("index", self.index)?,
-                remove: count("remove", self.remove)?,
-                insert: there("insert", self.insert)?,
+                index: count("index", self.index.take())?,
+                remove: count("remove", self.remove.take())?,
+                insert: there("insert", self.insert.take())?,
             },
             unknown => {
                 return Err(InvalidOperation::UnknownOperation {

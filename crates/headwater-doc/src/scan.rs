@@ -2,9 +2,22 @@
 /// backslash or a control character (RFC 8259 section 7).
 #[inline]
 pub(crate) fn plain_bytes(bytes: &[u8]) -> usize {
+    bytes_before(bytes, special)
+}
+
+/// Whether a text is the same as a segment of a JSON Pointer (RFC 6901 section 3), also where that stands in a
+/// JSON string.
+#[inline]
+pub(crate) fn is_plain_segment(bytes: &[u8]) -> bool {
+    bytes_before(bytes, |word| special(word) | separator(word)) == bytes.len()
+}
+
+/// How many bytes stand before the first of which `mark` marks the place in a word: the lowest that is marked.
+#[inline(always)]
+fn bytes_before(bytes: &[u8], mark: impl Fn(u64) -> u64) -> usize {
     let (whole, rest) = bytes.as_chunks();
     for (at, word) in whole.iter().enumerate() {
-        let marked = special(u64::from_le_bytes(*word));
+        let marked = mark(u64::from_le_bytes(*word));
         if marked != 0 {
             return at * 8 + lowest(marked);
         }
@@ -12,12 +25,24 @@ pub(crate) fn plain_bytes(bytes: &[u8]) -> usize {
     if rest.is_empty() {
         return bytes.len();
     }
-    // The last eight, of which the first are known to be plain; or all there are, with zeros behind them.
+    // The last eight, of which the first are known not to be marked; or all there are, with zeros behind them.
     let (from, word) = match bytes.last_chunk() {
         Some(last) => (bytes.len() - 8, u64::from_le_bytes(*last)),
         None => (0, words(bytes).0),
     };
-    bytes.len().min(from + lowest(special(word)))
+    bytes.len().min(from + lowest(mark(word)))
+}
+
+/// Whether a byte is among others. A call of the C library would take longer to find its way than most of
+/// those that are looked through here.
+#[inline]
+pub(crate) fn contains(bytes: &[u8], byte: u8) -> bool {
+    let is_in = |word: &[u8; 8]| equal(u64::from_le_bytes(*word), byte) != 0;
+    match bytes.last_chunk() {
+        // The last eight, of which the first may be looked at twice.
+        Some(last) => bytes.as_chunks().0.iter().any(is_in) || is_in(last),
+        None => bytes.contains(&byte),
+    }
 }
 
 /// Up to 16 bytes as two words, the first byte lowest, without going through memory: what was just
@@ -42,12 +67,36 @@ pub(crate) fn words(bytes: &[u8]) -> (u64, u64) {
     (low, 0)
 }
 
+/// The bytes as two words, the first byte lowest.
+#[inline]
+pub(crate) fn halves(bytes: &[u8; 16]) -> (u64, u64) {
+    let both = u128::from_le_bytes(*bytes);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "one half of it, then the other"
+    )]
+    let halves = (both as u64, (both >> 64) as u64);
+    halves
+}
+
+/// All bits of the bytes before the lowest marked one, which there must be.
+#[inline]
+pub(crate) const fn before(marked: u64) -> u64 {
+    (marked ^ marked.wrapping_sub(1)) >> 8
+}
+
 /// Marks the bytes of a word that cannot stand in a JSON string as they are. A borrow can mark a byte above
 /// a marked one wrongly, so only the lowest counts.
 #[inline]
 pub(crate) const fn special(word: u64) -> u64 {
     // With this bit turned, a quote is 0x20 and what is below 0x20 stays there; no other comes to 0x20.
     below(word ^ (ONES * 0x02), 0x21) | equal(word, b'\\')
+}
+
+/// Marks the bytes of a word that a pointer escapes, in the same way.
+#[inline]
+const fn separator(word: u64) -> u64 {
+    equal(word, b'~') | equal(word, b'/')
 }
 
 /// The place of the lowest marked byte of a word; 8 if there is none.
@@ -87,6 +136,14 @@ mod tests {
                             expected,
                             "{byte} among {filler} at {place} of {len}"
                         );
+                        let is_plain = |byte: &u8| {
+                            plain_bytes(&[*byte]) == 1 && *byte != b'~' && *byte != b'/'
+                        };
+                        assert_eq!(
+                            is_plain_segment(&text[..len]),
+                            text[..len].iter().all(is_plain),
+                            "{byte} among {filler} at {place} of {len}"
+                        );
                     }
                 }
             }
@@ -109,5 +166,20 @@ mod tests {
         assert_eq!(plain_bytes(b"abc\"\\\n  \""), 3);
         assert_eq!(plain_bytes(b"\n!\"!\"!\"!"), 0);
         assert_eq!(plain_bytes(b""), 0);
+    }
+
+    #[test]
+    fn a_byte_is_found_among_any_number_of_others() {
+        for filler in [0, b'}', 0x7f, 0xfe, 0xff] {
+            for len in 0..=26 {
+                let mut text = vec![filler; len];
+                assert!(!contains(&text, b'~'), "{filler} x {len}");
+                for place in 0..len {
+                    text[place] = b'~';
+                    assert!(contains(&text, b'~'), "{place} of {len}");
+                    text[place] = filler;
+                }
+            }
+        }
     }
 }

@@ -5,8 +5,9 @@ use triomphe::Arc;
 use crate::{
     failure::excerpt,
     name::{Name, NameList},
-    node::push_made,
     object::Names,
+    packed::Words,
+    totals::Totals,
     value::Value,
 };
 
@@ -26,10 +27,24 @@ pub(crate) struct Shapes {
 
 struct Shape {
     names: Names,
-    /// For each name as they stand in the text, its slot among the names in order.
+    /// For each name as they stand in the text, its slot among the names in order; empty if the text has
+    /// them in order.
     slots: Vec<usize>,
-    /// Whether the text has them in order.
-    in_order: bool,
+}
+
+/// A name in the order of the text, before it is that of an object.
+pub(crate) trait Spelling {
+    /// Whether it is the very same.
+    fn is(&self, name: &Name) -> bool;
+
+    fn to_name(&self) -> Name;
+}
+
+/// A name that was read: packed if it is short, as in a [`Name`], so that it is compared as two words.
+pub(crate) enum ReadName<'a> {
+    Short(Words),
+    /// Of more bytes than are packed.
+    Long(Cow<'a, str>),
 }
 
 /// Shapes that are remembered. A document has seldom more kinds of records within one another; each
@@ -44,7 +59,19 @@ impl Shapes {
     /// takes in their list. The error is as much of a name that is repeated as an error holds.
     pub(crate) fn object(
         &mut self,
-        names: &[Cow<'_, str>],
+        names: &[impl Spelling],
+        values: &mut Vec<Value>,
+        from: usize,
+    ) -> Result<(), String> {
+        let totals = Totals::sum(values.get(from..).unwrap_or_default());
+        self.object_of_totals(names, totals, values, from)
+    }
+
+    /// The same of values whose sums are known.
+    pub(crate) fn object_of_totals(
+        &mut self,
+        names: &[impl Spelling],
+        totals: Totals,
         values: &mut Vec<Value>,
         from: usize,
     ) -> Result<(), String> {
@@ -63,10 +90,7 @@ impl Shapes {
             return Ok(());
         };
         let (list, new) = (shape.names.clone(), known.is_none());
-        if shape.in_order {
-            let object = Value::object_from_tail(list, new, values);
-            values.push(object);
-        } else {
+        if !shape.slots.is_empty() {
             self.sorted.resize(names.len(), Value::NULL);
             let unsorted = values.get_mut(from..).unwrap_or_default();
             for (&slot, value) in shape.slots.iter().zip(unsorted) {
@@ -75,10 +99,9 @@ impl Shapes {
                 }
             }
             values.truncate(from);
-            push_made(values, || {
-                Value::object_from_tail(list, new, &mut self.sorted)
-            });
+            values.append(&mut self.sorted);
         }
+        Value::push_object(list, new, totals, values);
         if names.len() > MEMBERS_MAX {
             self.recent.remove(0);
         }
@@ -86,20 +109,11 @@ impl Shapes {
     }
 
     /// Remembers a new shape, and returns its slot.
-    fn learn(&mut self, names: &[Cow<'_, str>]) -> Result<usize, String> {
-        self.places.clear();
-        self.places.extend(0..names.len());
-        let in_order = names.is_sorted();
-        if !in_order {
-            self.places.sort_unstable_by_key(|&place| names.get(place));
-        }
-        let mut slots = vec![0; names.len()];
-        let mut sorted: Vec<Name> = Vec::with_capacity(names.len());
-        for (slot, &place) in self.places.iter().enumerate() {
-            if let (Some(name), Some(at)) = (names.get(place), slots.get_mut(place)) {
-                sorted.push(Name::from(&**name));
-                *at = slot;
-            }
+    fn learn(&mut self, names: &[impl Spelling]) -> Result<usize, String> {
+        let mut sorted: Vec<Name> = names.iter().map(Spelling::to_name).collect();
+        let mut slots = Vec::new();
+        if !sorted.is_sorted() {
+            (sorted, slots) = self.sort(sorted);
         }
         for pair in sorted.windows(2) {
             if let [left, right] = pair
@@ -112,18 +126,79 @@ impl Shapes {
         self.recent.push(Shape {
             names: Arc::new(NameList::new(sorted)),
             slots,
-            in_order,
         });
         Ok(self.recent.len() - 1)
+    }
+
+    /// Sorts names, and returns the slot of each beside them.
+    #[inline(never)]
+    fn sort(&mut self, mut names: Vec<Name>) -> (Vec<Name>, Vec<usize>) {
+        self.places.clear();
+        self.places.extend(0..names.len());
+        self.places.sort_unstable_by_key(|&place| names.get(place));
+        let mut slots = vec![0; names.len()];
+        let mut sorted = Vec::with_capacity(names.len());
+        for (slot, &place) in self.places.iter().enumerate() {
+            if let (Some(name), Some(at)) = (names.get_mut(place), slots.get_mut(place)) {
+                sorted.push(mem::take(name));
+                *at = slot;
+            }
+        }
+        (sorted, slots)
     }
 }
 
 impl Shape {
-    fn fits(&self, names: &[Cow<'_, str>]) -> bool {
-        let known = |(&slot, name): (&usize, &Cow<'_, str>)| {
-            let known = self.names.get(slot).map(Name::as_bytes);
-            known == Some(name.as_bytes())
+    #[inline]
+    fn fits(&self, names: &[impl Spelling]) -> bool {
+        if self.names.len() != names.len() {
+            return false;
+        }
+        if self.slots.is_empty() {
+            return names
+                .iter()
+                .zip(self.names.iter())
+                .all(|(name, known)| name.is(known));
+        }
+        let known = |(&slot, name)| {
+            self.names
+                .get(slot)
+                .is_some_and(|known| Spelling::is(name, known))
         };
-        self.slots.len() == names.len() && self.slots.iter().zip(names).all(known)
+        self.slots.iter().zip(names).all(known)
+    }
+}
+
+impl Spelling for Cow<'_, str> {
+    fn is(&self, name: &Name) -> bool {
+        name.as_bytes() == str::as_bytes(self)
+    }
+
+    fn to_name(&self) -> Name {
+        Name::from(&**self)
+    }
+}
+
+impl Spelling for ReadName<'_> {
+    #[inline]
+    fn is(&self, name: &Name) -> bool {
+        match self {
+            Self::Short(short) => name.is_short(*short),
+            Self::Long(long) => long.is(name),
+        }
+    }
+
+    #[inline]
+    fn to_name(&self) -> Name {
+        match self {
+            Self::Short(short) => Name::from(*short),
+            Self::Long(long) => long.to_name(),
+        }
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for ReadName<'a> {
+    fn from(name: Cow<'a, str>) -> Self {
+        Words::new(&name).map_or(Self::Long(name), Self::Short)
     }
 }

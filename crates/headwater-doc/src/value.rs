@@ -336,7 +336,7 @@ impl Value {
     }
 
     /// Bytes of a scalar outside the value, 0 for a container.
-    fn scalar_heap_bytes(&self) -> usize {
+    pub(crate) fn scalar_heap_bytes(&self) -> usize {
         match &self.0 {
             Repr::Number(number) => number.heap_bytes(),
             Repr::Flat(flat) => flat.heap_bytes(),
@@ -545,7 +545,7 @@ impl<'a> Comparison<'a> {
                 pairs.all(|(left, right)| self.pair(left, right))
             }),
             (View::Object(left), View::Object(right)) => {
-                if let Some(mut members) = left.paired(right) {
+                if let Some(mut members) = left.changed(right) {
                     return members.all(|(_, left, right)| self.pair(left, right));
                 }
                 left.places(right).all(|place| {
@@ -654,6 +654,16 @@ impl From<&str> for Value {
         } else {
             Repr::Rope(Arc::new(Rope::new(text.to_owned())))
         })
+    }
+}
+
+impl Value {
+    /// Makes a string of a text that needs no escapes. O(bytes).
+    pub(crate) fn from_plain(text: &str) -> Self {
+        if text.len() <= FLAT_BYTES_MAX && text.len() > Short::BYTES_MAX {
+            return Self(Repr::Flat(Flat::plain(text)));
+        }
+        Self::from(text)
     }
 }
 

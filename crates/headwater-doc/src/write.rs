@@ -165,6 +165,8 @@ enum Open<'a> {
 }
 
 /// Writes with a list of open containers, not by recursion: the depth is the input's.
+// Inlined, so that each style has its own, which asks for no other.
+#[inline(always)]
 fn write(root: &Value, out: &mut impl Write, style: Style) -> fmt::Result {
     let mut open: Vec<Open<'_>> = Vec::new();
     let mut value = root;
@@ -231,6 +233,7 @@ fn write(root: &Value, out: &mut impl Write, style: Style) -> fmt::Result {
     }
 }
 
+#[inline]
 fn members(object: Object<'_>, style: Style) -> Open<'_> {
     // UTF-8 sorts U+E000 to U+FFFF before U+10000 and above, UTF-16 with its surrogates after.
     let orders_differ = |name: &str| name.bytes().any(|byte| byte >= 0xee);
@@ -242,6 +245,7 @@ fn members(object: Object<'_>, style: Style) -> Open<'_> {
     Open::Object(Members::new(object, 0))
 }
 
+#[inline]
 fn line(out: &mut impl Write, style: Style, depth: usize) -> fmt::Result {
     if style == Style::Pretty {
         out.write_char('\n')?;

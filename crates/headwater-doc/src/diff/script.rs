@@ -11,6 +11,7 @@ use crate::{
     patch::{Operation, Operations, Patch},
     pointer::{Pointer, push_escaped, push_index},
     rope::escape_bytes,
+    scan::is_plain_segment,
     text::Text,
     touched::Listed,
     value::Value,
@@ -158,8 +159,7 @@ impl<'a> Script<'a> {
         open: usize,
     ) {
         let path_bytes = self.path_bytes(step);
-        let replacement = Edit::Replace { old, new }.written_bytes(path_bytes);
-        let bytes_max = self.bytes + replacement;
+        let bytes_max = self.bytes + replacement_bytes(new, path_bytes);
         let outside = self.around.last().map(|around| around.bytes_max_all);
         let place = self.place(step);
         self.around.push(Container {
@@ -179,10 +179,13 @@ impl<'a> Script<'a> {
 
     /// Leaves the containers in which no pair is open, with so many open in all.
     pub(super) fn leave(&mut self, open: usize) {
-        while let Some(left) = self.around.pop_if(|around| around.open == open) {
+        while let Some(left) = self.around.last()
+            && left.open == open
+        {
             if left.changes == self.changes.len() {
                 self.places.truncate(left.place);
             }
+            self.around.pop();
         }
     }
 
@@ -317,6 +320,7 @@ impl Step<'_> {
     /// Bytes that it adds to a path, as text.
     fn written_bytes(self) -> u64 {
         let bytes = match self {
+            Self::Member(name) if is_plain_segment(name.as_bytes()) => name.len(),
             Self::Member(name) => {
                 let escapes = name.bytes().filter(|byte| matches!(byte, b'~' | b'/'));
                 name.len() + escapes.count() + escape_bytes(name)
@@ -329,11 +333,12 @@ impl Step<'_> {
 
 impl<'a> Edit<'a> {
     /// Bytes that its operation adds to a patch, at a path of so many.
+    #[inline]
     pub(super) fn written_bytes(&self, path_bytes: u64) -> u64 {
         let (op, members) = match self {
+            Self::Replace { new, .. } => return replacement_bytes(new, path_bytes),
             Self::Add(value) => ("add", Operation::value_bytes(value)),
             Self::Remove(_) => ("remove", 0),
-            Self::Replace { new, .. } => ("replace", Operation::value_bytes(new)),
             Self::Elements(run) => {
                 let (remove, insert) = (run.removed.len(), run.insert.written_bytes());
                 ("splice", Operation::splice_bytes(run.index, remove, insert))
@@ -344,8 +349,7 @@ impl<'a> Edit<'a> {
                 ("splice", members)
             }
         };
-        // The quotes of the path, and the comma or bracket behind.
-        Operation::bytes(op, path_bytes + 2, members) + 1
+        operation_bytes(op, path_bytes, members)
     }
 
     fn operation(self, path: Pointer) -> Operation {
@@ -410,6 +414,17 @@ impl<'a> Edit<'a> {
             }
         }
     }
+}
+
+/// Bytes that the replacement of what is at a path of so many adds to a patch.
+#[inline]
+fn replacement_bytes(new: &Value, path_bytes: u64) -> u64 {
+    operation_bytes("replace", path_bytes, Operation::value_bytes(new))
+}
+
+fn operation_bytes(op: &str, path_bytes: u64, members: u64) -> u64 {
+    // The quotes of the path, and the comma or bracket behind.
+    Operation::bytes(op, path_bytes + 2, members) + 1
 }
 
 /// The paths of places. Each starts with that of a container that the one before was in, mostly.

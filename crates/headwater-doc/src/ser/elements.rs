@@ -1,8 +1,10 @@
+use std::mem;
+
 use serde::{Serialize, ser};
 
 use super::{
     SerializeFailure,
-    scratch::Heights,
+    scratch::{Heights, Scratch},
     tree::{Part, Tree, Variant},
 };
 use crate::{
@@ -10,89 +12,126 @@ use crate::{
     value::{Repr, Value},
 };
 
-/// An array in the making.
+/// An array in the making. What is known of it lies in a box, as of an object.
 pub(super) struct Elements<'s, 'o> {
-    /// Its old value is that of the array, if that is one.
-    inside: Tree<'s, 'o>,
+    scratch: &'s mut Scratch<'o>,
+    frame: Box<Frame<'o>>,
+}
+
+/// What is known of an array in the making.
+#[derive(Default)]
+pub(super) struct Frame<'o> {
+    /// Containers around its elements.
+    around: u32,
+    /// Whether an element is being made, or was not, since its `Serialize` failed or panicked.
+    making: bool,
+    /// Its old value, if that is an array.
+    old: Option<&'o Value>,
     /// The old elements from the count on.
     olds: Option<array::Elements<'o>>,
     /// The last old element: what the elements behind it are compared with, since they are of its kind.
     last: Option<&'o Value>,
     count: usize,
-    from: Heights,
     /// How many of them are no longer what the old element was.
     changed: usize,
-    /// Whether an element is being made, or was not, since its `Serialize` failed or panicked.
-    making: bool,
+    from: Heights,
     variant: Option<Variant<'o>>,
 }
 
 impl<'s, 'o> Elements<'s, 'o> {
     /// Starts an array inside a container, or as the content of a variant.
+    #[inline]
     pub(super) fn open(inside: Tree<'s, 'o>, variant: Option<Variant<'o>>) -> Self {
+        let scratch = inside.scratch;
         let old = inside.old.and_then(Value::as_array);
-        Self {
+        let mut frame = scratch.arrays.pop().unwrap_or_default();
+        *frame = Frame {
+            around: inside.around,
+            making: false,
+            old: inside.old.filter(|_| old.is_some()),
             olds: old.map(Array::iter),
             last: None,
             count: 0,
-            from: inside.scratch.heights(),
             changed: 0,
-            making: false,
-            inside: Tree {
-                old: inside.old.filter(|_| old.is_some()),
-                ..inside
-            },
+            from: scratch.heights(),
             variant,
-        }
+        };
+        Self { scratch, frame }
     }
 
+    #[inline]
     pub(super) fn push<T: Serialize + ?Sized>(
         &mut self,
         element: &T,
     ) -> Result<(), SerializeFailure> {
-        if self.making {
-            self.clear();
+        let Self { scratch, frame } = self;
+        if mem::replace(&mut frame.making, true) {
+            frame.clear(scratch);
         }
-        let old = self.olds.as_mut().and_then(Iterator::next);
-        self.last = old.or(self.last);
-        self.making = true;
-        let part = match element.serialize(self.inside.child(self.last)) {
-            Ok(part) => part,
-            Err(failure) => return Err(self.locate(failure.inside(self.count))),
+        let old = frame.olds.as_mut().and_then(Iterator::next);
+        frame.last = old.or(frame.last);
+        let inside = Tree {
+            around: frame.around,
+            old: frame.last,
+            scratch,
         };
-        self.making = false;
-        let scratch = &mut *self.inside.scratch;
+        let part = match element.serialize(inside) {
+            Ok(part) => part,
+            Err(failure) => return Err(frame.locate_inside(failure)),
+        };
         match (old, part) {
             (Some(_), Part::Kept) => {}
             (Some(_), Part::Made(value)) => {
-                self.changed += 1;
-                scratch.changes.push((self.count, value));
+                frame.changed += 1;
+                scratch.changes.push((frame.count, value));
             }
-            (None, part) => scratch.values.push(part.or_old(self.last)),
+            (None, part) => scratch.values.push(part.or_old(frame.last)),
         }
-        self.count += 1;
+        frame.making = false;
+        frame.count += 1;
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> Result<Part, SerializeFailure> {
-        if self.making {
-            self.clear();
+    #[inline]
+    pub(super) fn finish(self) -> Result<Part, SerializeFailure> {
+        if self.frame.making || !self.frame.is_kept() {
+            return self.finish_changed();
         }
-        let part = self.array();
-        self.inside.scratch.lower(self.from);
-        match self.variant {
-            Some(variant) => variant.around(part, self.inside.scratch),
+        self.scratch.arrays.push(self.frame);
+        Ok(Part::Kept)
+    }
+
+    #[inline(never)]
+    fn finish_changed(self) -> Result<Part, SerializeFailure> {
+        let Self { scratch, mut frame } = self;
+        if frame.making {
+            frame.clear(scratch);
+        }
+        let part = frame.array(scratch);
+        scratch.lower(frame.from);
+        let variant = frame.variant;
+        scratch.arrays.push(frame);
+        match variant {
+            Some(variant) => variant.around(part, scratch),
             None => Ok(part),
         }
     }
+}
 
-    fn array(&mut self) -> Part {
-        let (scratch, from) = (&mut *self.inside.scratch, self.from);
-        let Some((value, old)) = self.inside.old.and_then(|old| Some((old, old.as_array()?)))
-        else {
+impl<'o> Frame<'o> {
+    /// Whether every old element came again, unchanged, and no other.
+    #[inline]
+    fn is_kept(&self) -> bool {
+        let old = self.old.and_then(Value::as_array);
+        old.is_some_and(|old| self.count == old.len() && self.changed == 0)
+    }
+
+    fn array(&self, scratch: &mut Scratch<'o>) -> Part {
+        let from = self.from;
+        let Some((value, old)) = self.old.and_then(|old| Some((old, old.as_array()?))) else {
             return Part::Made(Value::array_from_tail(&mut scratch.values, from.values));
         };
-        if self.count == old.len() && self.changed == 0 {
+        if self.is_kept() {
             return Part::Kept;
         }
         let paired = self.count.min(old.len());
@@ -123,11 +162,10 @@ impl<'s, 'o> Elements<'s, 'o> {
 
     /// Takes off what an element left behind that came to nothing.
     #[cold]
-    fn clear(&mut self) {
-        self.making = false;
-        let old = self.inside.old.and_then(Value::as_array);
+    fn clear(&mut self, scratch: &mut Scratch<'o>) {
+        let old = self.old.and_then(Value::as_array);
         let added = self.count.saturating_sub(old.map_or(0, Array::len));
-        self.inside.scratch.lower(Heights {
+        scratch.lower(Heights {
             values: self.from.values + added,
             changes: self.from.changes + self.changed,
             ..self.from
@@ -135,7 +173,10 @@ impl<'s, 'o> Elements<'s, 'o> {
         self.olds = old.map(|old| old.iter_from(self.count));
     }
 
-    fn locate(&self, failure: SerializeFailure) -> SerializeFailure {
+    /// A failure in the element ahead, as seen from around the array.
+    #[cold]
+    fn locate_inside(&self, failure: SerializeFailure) -> SerializeFailure {
+        let failure = failure.inside(self.count);
         match self.variant {
             Some(variant) => variant.locate(failure),
             None => failure,
@@ -149,6 +190,7 @@ macro_rules! serialize_elements {
             type Ok = Part;
             type Error = SerializeFailure;
 
+            #[inline]
             fn $method<T: Serialize + ?Sized>(
                 &mut self,
                 element: &T,
@@ -156,6 +198,7 @@ macro_rules! serialize_elements {
                 self.push(element)
             }
 
+            #[inline]
             fn end(self) -> Result<Part, SerializeFailure> {
                 self.finish()
             }

@@ -26,7 +26,7 @@ impl<'s, 'o> Entries<'s, 'o> {
     pub(super) fn open(inside: Tree<'s, 'o>) -> Self {
         let old = inside.old.and_then(Value::as_object);
         Self {
-            members: Members::open(inside, old, None, None),
+            members: Members::open(inside, old, None),
             cursor: old.map(Cursor::new),
             keyed: false,
         }

@@ -3,11 +3,11 @@ use triomphe::Arc;
 
 use super::{
     SerializeFailure,
-    members::{Members, Old},
+    members::Members,
     tree::{Part, Tree, Variant},
 };
 use crate::{
-    object::{Names, Object},
+    object::{FLAT_MAX, Names},
     value::{Repr, Value},
 };
 
@@ -18,49 +18,62 @@ impl<'s, 'o> Fields<'s, 'o> {
     /// Starts an object inside a container, or as the content of a variant.
     #[inline]
     pub(super) fn open(inside: Tree<'s, 'o>, variant: Option<Variant<'o>>) -> Self {
-        let (object, fields) = match inside.old {
+        let old = match inside.old {
             Some(Value(Repr::Object(node))) => {
                 let form = inside.scratch.forms.of(node.header());
-                (Some(Object::flat(node)), Some((node, form)))
+                return Self(Members::open_flat(inside, (form, node.values()), variant));
             }
-            old => (old.and_then(Value::as_object), None),
+            old => old.and_then(Value::as_object),
         };
-        Self(Members::open(inside, object, fields, variant))
+        Self(Members::open(inside, old, variant))
     }
 
-    #[inline]
+    // Inlined into the struct's own code, which then has the name at hand and spares a call for each field.
+    #[inline(always)]
     fn push<T: Serialize + ?Sized>(
         &mut self,
         name: &'static str,
         value: &T,
     ) -> Result<(), SerializeFailure> {
-        if let Some((slot, old)) = self.awaited(name) {
-            return self.0.push_awaited(name, slot, old, value);
+        let Members { scratch, frame } = &mut self.0;
+        if let Some((known, slot)) = scratch.forms.awaited(frame.form, frame.count)
+            && std::ptr::eq(known, name)
+            && let Some(old) = frame.start_awaited(slot)
+        {
+            let inside = Tree {
+                around: frame.around,
+                old: Some(old),
+                scratch,
+            };
+            return match value.serialize(inside) {
+                Ok(part) => {
+                    frame.end_awaited(slot);
+                    if let Part::Made(value) = part {
+                        self.0.change(slot, value);
+                    }
+                    Ok(())
+                }
+                Err(failure) => Err(self.0.locate_inside(failure, name)),
+            };
         }
-        let old = self.find(name);
-        self.0.push(name, old, value)
+        self.push_found(name, value)
     }
 
-    /// The old field that stands where this one did the last time, if it has its name and was not found yet.
-    #[inline(always)]
-    fn awaited(&mut self, name: &'static str) -> Option<(usize, &'o Value)> {
-        let (frame, forms) = self.0.frame_and_forms();
-        let (node, form) = frame.fields?;
-        let slot = forms.guess(form, frame.count, name)?;
-        let old = node.values().get(slot)?;
-        frame.awaits(slot).then_some((slot, old))
-    }
-
-    /// Finds a field in the old object, and learns for the next where it stands.
+    /// Takes a field that is looked for by its name, and learns for the next where it stands.
     #[inline(never)]
-    fn find(&mut self, name: &'static str) -> Option<Old<'o>> {
-        let frame = self.0.frame();
-        let (slot, value) = frame.old?.as_object()?.find(name).ok()?;
-        if let Some((_, form)) = frame.fields {
-            let count = frame.count;
-            self.0.scratch.forms.learn(form, count, name, slot);
-        }
-        Some((Some(slot), value))
+    fn push_found<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), SerializeFailure> {
+        let Members { scratch, frame } = &mut self.0;
+        let object = frame.old.and_then(Value::as_object);
+        let old = object.and_then(|object| object.find(name).ok());
+        let old = old.map(|(slot, old)| {
+            scratch.forms.learn(frame.form, frame.count, name, slot);
+            (Some(slot), old)
+        });
+        self.0.push(name, old, value)
     }
 }
 
@@ -70,7 +83,7 @@ macro_rules! serialize_fields {
             type Ok = Part;
             type Error = SerializeFailure;
 
-            #[inline]
+            #[inline(always)]
             fn serialize_field<T: Serialize + ?Sized>(
                 &mut self,
                 name: &'static str,
@@ -94,57 +107,65 @@ serialize_fields!(SerializeStruct, SerializeStructVariant);
 /// A struct's fields come in the same order each time, and are named by the very same text in memory:
 /// what was found once need not be searched again, nor its bytes be compared.
 #[derive(Default)]
-pub(super) struct Forms(Vec<Form>);
-
-struct Form {
-    names: Names,
-    /// Invariant: each name stands at its slot of `names`, which never change.
+pub(super) struct Forms {
+    names: Vec<Names>,
+    /// For each of the above so many as a small object has, each a name and its slot.
+    ///
+    /// Invariant: a name stands at its slot of the names, which never change; or the slot is past their end.
     fields: Vec<(&'static str, usize)>,
 }
 
-/// A form that is known, or none.
+/// The place of the first field of a form that is known, or of none.
 #[derive(Clone, Copy)]
 pub(super) struct FormId(usize);
 
+impl Default for FormId {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 impl FormId {
-    const NONE: Self = Self(usize::MAX);
+    pub(super) const NONE: Self = Self(usize::MAX / 2);
 }
 
 impl Forms {
     /// The form of the structs whose objects have these names; none if there are too many.
+    #[inline]
     fn of(&mut self, names: &Names) -> FormId {
-        if let Some(form) = self
-            .0
-            .iter()
-            .position(|form| Arc::ptr_eq(&form.names, names))
-        {
-            return FormId(form);
+        let known = |known: &Names| Arc::ptr_eq(known, names);
+        match self.names.iter().position(known) {
+            Some(form) => FormId(form * FLAT_MAX),
+            None => self.add(names),
         }
-        if self.0.len() == FORMS_MAX {
-            return FormId::NONE;
-        }
-        self.0.push(Form {
-            names: names.clone(),
-            fields: Vec::new(),
-        });
-        FormId(self.0.len() - 1)
     }
 
-    /// Where the field stands that comes behind so many others, if it did before.
-    #[inline]
-    fn guess(&self, form: FormId, at: usize, name: &'static str) -> Option<usize> {
-        let &(known, slot) = self.0.get(form.0)?.fields.get(at)?;
-        std::ptr::eq(known, name).then_some(slot)
+    #[cold]
+    fn add(&mut self, names: &Names) -> FormId {
+        if self.names.len() == FORMS_MAX {
+            return FormId::NONE;
+        }
+        let form = FormId(self.fields.len());
+        self.names.push(names.clone());
+        self.fields.resize(form.0 + FLAT_MAX, ("", usize::MAX));
+        form
+    }
+
+    /// The field that came behind so many others the last time, and its slot.
+    #[inline(always)]
+    fn awaited(&self, form: FormId, at: usize) -> Option<(&'static str, usize)> {
+        if at < FLAT_MAX {
+            self.fields.get(form.0 + at).copied()
+        } else {
+            None
+        }
     }
 
     fn learn(&mut self, form: FormId, at: usize, name: &'static str, slot: usize) {
-        let Some(form) = self.0.get_mut(form.0) else {
-            return;
-        };
-        match form.fields.get_mut(at) {
-            Some(field) => *field = (name, slot),
-            // Behind one that was not found it is too early; it moves up as more are learnt.
-            None => form.fields.push((name, slot)),
+        if at < FLAT_MAX
+            && let Some(field) = self.fields.get_mut(form.0 + at)
+        {
+            *field = (name, slot);
         }
     }
 }

@@ -1,7 +1,14 @@
-use std::{borrow::Cow, mem};
+use std::borrow::Cow;
 
-use super::{SerializeFailure, SerializeReason, fields::Forms, members::Frame};
-use crate::{failure::Failure, node::Node, shapes::Shapes, value::Value};
+use triomphe::Arc;
+
+use super::{SerializeFailure, SerializeReason, elements, fields::Forms, members};
+use crate::{
+    failure::Failure,
+    node::Node,
+    shapes::Shapes,
+    value::{Repr, Value},
+};
 
 /// What the containers of one document share while they are made, so that none needs lists of its own.
 ///
@@ -21,18 +28,23 @@ pub(super) struct Scratch<'o> {
     pub(super) changes: Vec<(usize, Value)>,
     /// A bit for each old member that was found, of large objects.
     pub(super) seen: Vec<u64>,
-    /// The objects in the making.
-    pub(super) frames: Vec<Frame<'o>>,
+    /// Frames of containers that are finished, for those to come.
+    #[expect(
+        clippy::vec_box,
+        reason = "a box goes from here to a container and back"
+    )]
+    pub(super) objects: Vec<Box<members::Frame<'o>>>,
+    #[expect(clippy::vec_box, reason = "as above")]
+    pub(super) arrays: Vec<Box<elements::Frame<'o>>>,
 }
 
 /// How high the stacks are.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Heights {
     pub(super) values: usize,
     pub(super) names: usize,
     pub(super) changes: usize,
     pub(super) seen: usize,
-    pub(super) frames: usize,
 }
 
 impl<'o> Scratch<'o> {
@@ -43,7 +55,6 @@ impl<'o> Scratch<'o> {
             names: self.names.len(),
             changes: self.changes.len(),
             seen: self.seen.len(),
-            frames: self.frames.len(),
         }
     }
 
@@ -54,7 +65,6 @@ impl<'o> Scratch<'o> {
         self.names.truncate(to.names);
         self.changes.truncate(to.changes);
         self.seen.truncate(to.seen);
-        self.frames.truncate(to.frames);
     }
 
     /// Makes an object of the names and values from these heights on.
@@ -83,14 +93,11 @@ impl<'o> Scratch<'o> {
     /// Makes a tree of an old one and the changes from a height on, which are taken off.
     pub(super) fn changed_tree(&mut self, old: &Value, changes_from: usize) -> Value {
         let mut tree = old.clone();
-        // Nobody asks how much of it was copied.
-        let mut copied = 0;
-        for (slot, value) in self.changes.drain(changes_from..) {
-            let after = value.measure();
-            if let Some(child) = tree.child_mut(slot, &mut copied) {
-                let before = mem::replace(child, value).measure();
-                tree.shift_child(slot, before, after);
-            }
+        let changes = self.changes.drain(changes_from..);
+        match &mut tree.0 {
+            Repr::ArrayTree(tree) => Arc::make_mut(tree).replace_all(changes),
+            Repr::ObjectTree(tree) => Arc::make_mut(tree).replace_all(changes),
+            _ => {}
         }
         tree
     }

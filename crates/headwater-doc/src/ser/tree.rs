@@ -82,7 +82,8 @@ impl<'s, 'o> Tree<'s, 'o> {
         }
     }
 
-    #[inline]
+    // A struct has many, and its own code is short without it.
+    #[inline(never)]
     fn text(&self, text: &str) -> Part {
         let same = match self.old.map(|old| &old.0) {
             Some(Repr::Short(old)) => old.as_bytes() == text.as_bytes(),

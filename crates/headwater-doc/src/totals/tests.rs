@@ -155,3 +155,53 @@ fn what_is_cut_out_of_a_copy_is_counted_without_looking_at_it() {
         }
     }
 }
+
+/// A large container gets its changes leaf by leaf, however they come.
+#[test]
+fn sums_are_right_after_changes_of_many_children_at_once() {
+    let texts: Vec<_> = (0..300).map(record).collect();
+    let list = parsed(&format!("[{}]", texts.join(",")));
+    let members: Vec<_> = (0..)
+        .zip(&texts)
+        .map(|(at, text)| format!(r#""m{at:03}":{text}"#))
+        .collect();
+    let map = parsed(&format!("{{{}}}", members.join(",")));
+    for step in [7, 50] {
+        let changed = |at: usize| {
+            (at % step < 2).then(|| format!("changed, of more than fourteen bytes, {at}"))
+        };
+        let elements = list.as_array().unwrap().iter().enumerate();
+        let elements =
+            elements.map(|(at, old)| changed(at).map_or_else(|| old.clone(), Value::from));
+        let new_list = list.updated(&elements.collect::<Vec<_>>()).unwrap();
+        let members = map.as_object().unwrap().iter().enumerate();
+        let mut members: Vec<_> = members
+            .map(|(at, (name, old))| (name, changed(at).map_or_else(|| old.clone(), Value::from)))
+            .collect();
+        members.reverse();
+        for (old, new) in [
+            (&list, new_list),
+            (&map, map.updated(&Members(members)).unwrap()),
+        ] {
+            assert!(!new.identical(old));
+            assert_eq!(new.heap_bytes(), walked(&new));
+            assert_eq!(
+                new.written_bytes(),
+                parsed(&new.to_string()).written_bytes()
+            );
+            assert_eq!(old.heap_bytes(), walked(old));
+        }
+    }
+}
+
+struct Members<'a>(Vec<(&'a str, Value)>);
+
+impl serde::Serialize for Members<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+fn parsed(text: &str) -> Value {
+    text.parse().unwrap()
+}

@@ -285,6 +285,60 @@ fn a_repeated_name_is_refused_where_its_object_ends() {
     assert_eq!((error.offset, error.reason), (49, repeated("op")));
 }
 
+/// Members that are written as most write them are known at a glance, others by their names.
+#[test]
+fn an_operation_is_the_same_however_it_is_written() {
+    let usual = patch(r#"[{"op":"replace","path":"/a/b","value":[1,"x"]}]"#);
+    for text in [
+        r#"[{"value":[1,"x"],"path":"/a/b","op":"replace"}]"#,
+        r#"[{"op" :"replace","path" :"/a/b","value" :[1,"x"]}]"#,
+        r#"[{"op": "replace", "path": "/a/b", "value": [1, "x"]}]"#,
+        " [ { \"op\"\n:\t\"replace\" , \"path\":\r\"/a/b\",\n\"value\":[ 1 , \"x\" ] } ] ",
+        r#"[{"\u006fp":"replace","p\u0061th":"/a\/b","valu\u0065":[1,"\u0078"]}]"#,
+        r#"[{"op":"repl\u0061ce","path":"/a/b","value":[1,"x"],"from":"/c"}]"#,
+        r#"[{"op":"replace","path":"/a/b","value":[1,"x"],"opp":"add","paths":0}]"#,
+    ] {
+        assert_eq!(patch(text), usual, "{text}");
+        assert_eq!(patch(text).written_bytes(), usual.written_bytes(), "{text}");
+    }
+    for (text, member) in [
+        (
+            r#"[{"op":"replace","path":"/a","value":1,"value":1}]"#,
+            "value",
+        ),
+        (
+            r#"[{"op":"test","path":"/a","value":1,"op" :"test"}]"#,
+            "op",
+        ),
+        (
+            r#"[{"path":"/a","op":"test","value":1,"path":"/a"}]"#,
+            "path",
+        ),
+    ] {
+        let error = Patch::parse(text.as_bytes(), &Limits::default(), Extensions::ALL);
+        let Err(InvalidPatch::Text(error)) = error else {
+            panic!("{error:?}")
+        };
+        let name = member.to_owned();
+        assert_eq!(error.reason, ParseReason::DuplicateName { name });
+        assert_eq!(error.offset, text.len() - 2);
+    }
+    for (text, offset) in [
+        (r#"[{,"op":"remove"}]"#, 2),
+        (r#"[{"op":"remove",}]"#, 16),
+        (r#"[{"op":"remove","path":"/a"},]"#, 29),
+    ] {
+        let error = Patch::parse(text.as_bytes(), &Limits::default(), Extensions::ALL);
+        let Err(error) = error else {
+            panic!("{text} is no patch")
+        };
+        assert!(
+            matches!(&error, InvalidPatch::Text(error) if error.offset == offset),
+            "{text}: {error}"
+        );
+    }
+}
+
 #[test]
 fn malformed_texts_are_refused_with_the_place() {
     let expected = |expected| ParseReason::Expected { expected };

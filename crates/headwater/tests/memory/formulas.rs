@@ -34,10 +34,13 @@ fn a_commit_of_one_operation_takes_285_bytes_with_its_path_and_what_it_took_out(
     let mix = Mix::new(0);
     let key = mix.make(0, "{}");
     let took = each(250, |number| {
-        mix.apply(&key, match number % 2 {
-            0 => r#"[{"op":"add","path":"/n","value":1}]"#,
-            _ => r#"[{"op":"remove","path":"/n"}]"#,
-        });
+        mix.apply(
+            &key,
+            match number % 2 {
+                0 => r#"[{"op":"add","path":"/n","value":1}]"#,
+                _ => r#"[{"op":"remove","path":"/n"}]"#,
+            },
+        );
     });
     agree("commit", took, 285 + 2);
 }

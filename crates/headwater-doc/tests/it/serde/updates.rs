@@ -13,7 +13,7 @@ use proptest::{
 };
 use serde::{
     Serialize, Serializer,
-    ser::{Error as _, SerializeMap as _, SerializeSeq as _},
+    ser::{Error as _, SerializeMap as _, SerializeSeq as _, SerializeStruct as _},
 };
 
 use super::{
@@ -146,7 +146,97 @@ impl<V: Serialize> Serialize for Entries<'_, V> {
     }
 }
 
+/// A struct whose fields come and go, change places, and may be repeated, which is refused.
+#[derive(Clone, Debug)]
+struct Loosely(Vec<(&'static str, u8)>);
+
+impl Serialize for Loosely {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Loosely", self.0.len())?;
+        for (name, value) in &self.0 {
+            fields.serialize_field(name, value)?;
+        }
+        fields.end()
+    }
+}
+
+/// Some fields of more than a small object has, in an order of three, changed here and there.
+fn loosely() -> impl Strategy<Value = Loosely> {
+    const NAMES: [&str; 40] = [
+        "n00",
+        "n01",
+        "n02",
+        "n03",
+        "n04",
+        "n05",
+        "n06",
+        "n07",
+        "n08",
+        "n09",
+        "n10",
+        "n11",
+        "n12",
+        "n13",
+        "n14",
+        "n15",
+        "n16",
+        "n17",
+        "n18",
+        "n19",
+        "n20",
+        "n21",
+        "n22",
+        "n23",
+        "n24",
+        "n25",
+        "n26",
+        "n27",
+        "n28",
+        "n29",
+        "n30",
+        "n31",
+        "n32",
+        "n33",
+        "n34",
+        "n35",
+        "n36",
+        "n37",
+        "n38",
+        "a name of more than fourteen bytes",
+    ];
+    let len = select(&[0, 1, 3, 31, 32, 33, 40][..]);
+    let moved = vec((any::<Index>(), any::<Index>()), 0..3);
+    let repeated = prop::option::weighted(0.01, any::<(Index, Index)>());
+    let first = select(&[0, 5][..]);
+    (len, first, moved, repeated, vec(0..2_u8, 40)).prop_map(
+        |(len, first, moved, repeated, values)| {
+            let mut names = NAMES.to_vec();
+            names.rotate_left(first);
+            names.truncate(len);
+            for (from, to) in moved.into_iter().filter(|_| len > 0) {
+                names.swap(from.index(len), to.index(len));
+            }
+            if let Some((from, to)) = repeated
+                && len > 0
+            {
+                names[to.index(len)] = names[from.index(len)];
+            }
+            Loosely(names.into_iter().zip(values).collect())
+        },
+    )
+}
+
 proptest! {
+    #[test]
+    fn fields_are_updated_whatever_order_they_come_in(
+        versions in vec(vec(loosely(), 0..8), 2..5),
+    ) {
+        let mut old = Value::NULL;
+        for records in versions {
+            old = updated(&old, &records).unwrap_or(old);
+        }
+    }
+
     #[test]
     fn any_document_is_updated_to_any_other(old in document(), new in document()) {
         // Numbers of a document that no type of serde holds are refused.
@@ -299,12 +389,19 @@ impl Serialize for Faulty {
 
 struct Unmoved<'a> {
     parts: &'a [Faulty],
-    as_map: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Elements,
+    Entries,
+    Fields,
 }
 
 impl Serialize for Unmoved<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.as_map {
+        if self.kind == Kind::Entries {
             let mut members = serializer.serialize_map(None)?;
             for (name, part) in ('a'..).zip(self.parts) {
                 let _fault = panic::catch_unwind(AssertUnwindSafe(|| {
@@ -312,6 +409,15 @@ impl Serialize for Unmoved<'_> {
                 }));
             }
             return members.end();
+        }
+        if self.kind == Kind::Fields {
+            let mut fields = serializer.serialize_struct("Unmoved", self.parts.len())?;
+            for (name, part) in ["a", "b", "c", "d", "e"].into_iter().zip(self.parts) {
+                let _fault = panic::catch_unwind(AssertUnwindSafe(|| {
+                    fields.serialize_field(name, part).is_ok()
+                }));
+            }
+            return fields.end();
         }
         let mut elements = serializer.serialize_seq(None)?;
         for part in self.parts {
@@ -335,19 +441,19 @@ fn what_a_fault_left_behind_is_in_no_document() {
         for at in 0..=4 {
             let mut parts = fine.to_vec();
             parts.insert(at, fault);
-            for as_map in [false, true] {
+            for kind in [Kind::Elements, Kind::Entries, Kind::Fields] {
                 let parts = Unmoved {
                     parts: &parts,
-                    as_map,
+                    kind,
                 };
                 let whole = ('a'..).zip(parts.parts);
                 let whole: BTreeMap<_, _> = whole
                     .filter(|(_, part)| matches!(part, Faulty::Fine(_)))
                     .collect();
-                let expected = if as_map {
-                    to_value(&whole).unwrap()
-                } else {
+                let expected = if kind == Kind::Elements {
                     to_value(&fine).unwrap()
+                } else {
+                    to_value(&whole).unwrap()
                 };
                 assert!(to_value(&parts).unwrap().identical(&expected));
                 let olds = [
@@ -361,6 +467,12 @@ fn what_a_fault_left_behind_is_in_no_document() {
                     let updated = updated(old, &parts).unwrap();
                     assert!(updated.identical(&expected), "{updated}");
                 }
+                // A second time, when it is known where the fields stand.
+                let old = to_value(&["first", "second"].map(|name| (name, &whole))).unwrap();
+                let twice = ["first", "second"].map(|name| (name, &parts));
+                let expected = ["first", "second"].map(|name| (name, &expected));
+                let expected = to_value(&expected).unwrap();
+                assert!(updated(&old, &twice).unwrap().identical(&expected));
             }
         }
     }

@@ -6,20 +6,23 @@
 )]
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use headwater::{Engine, Incarnation, Key, Outcome, Pointer, Seq, SubscribeOptions};
-use headwater_benches::{PLAYER_HP, in_reversed_windows, player, replace};
+use headwater::{Key, Outcome, Pointer, Seq};
+use headwater_benches::{
+    FanOut, Fleet, PLAYER_HP, PatchTrace, Turns, builder, in_reversed_windows, replace,
+};
 
-criterion_group!(suite, documents, sessions, fan_out);
+criterion_group!(suite, documents, sessions, fan_out, recordings);
 criterion_main!(suite);
 
 const DOCUMENTS: usize = 10_000;
 
 /// Time for one operation on one of 10,000 documents, each in its turn.
 fn documents(criterion: &mut Criterion) {
-    let (engine, keys) = engine(DOCUMENTS);
+    let fleet = Fleet::of_players(builder(), DOCUMENTS);
+    let engine = &fleet.engine;
     let hp = hp();
-    let patches = [replace(&hp, 1_001), replace(&hp, 1_002)];
-    let mut turns = keys.iter().cycle();
+    let mut patches = Turns::new([replace(&hp, 1_001), replace(&hp, 1_002)]);
+    let mut turns = fleet.keys.iter().cycle();
     let mut group = criterion.benchmark_group("10,000 documents of 0.8 KB");
     group.throughput(Throughput::Elements(1));
     group.bench_function("get", |bencher| {
@@ -34,15 +37,12 @@ fn documents(criterion: &mut Criterion) {
     group.bench_function("replace at depth 3", |bencher| {
         bencher.iter(|| {
             let key = turns.next().expect("an endless list");
-            let patch = patches.get(applied % 2).expect("one of two");
             applied += 1;
-            let version = engine.apply(key, patch.clone());
+            let version = engine.apply(key, patches.next().clone());
             version.expect("the path is there")
         });
     });
-    let versions = keys.iter().filter_map(|key| engine.get(key));
-    let versions: u64 = versions.map(|snapshot| snapshot.position.version.0).sum();
-    assert_eq!(versions, applied as u64);
+    assert_eq!(fleet.commits(), applied);
     group.finish();
 }
 
@@ -59,8 +59,8 @@ fn sessions(criterion: &mut Criterion) {
         in_reversed_windows(&mut batches, window);
         group.bench_function(name, |bencher| {
             bencher.iter_batched(
-                || engine(1),
-                |(engine, keys)| {
+                || Fleet::of_players(builder(), 1),
+                |Fleet { engine, keys }| {
                     let key = keys.first().expect("one document");
                     let client = engine.open_session().expect("room for one session");
                     for (seq, patch) in &batches {
@@ -80,36 +80,19 @@ fn sessions(criterion: &mut Criterion) {
 
 /// Time for one commit and its delivery to all subscribers, each polled.
 fn fan_out(criterion: &mut Criterion) {
-    let hp = hp();
-    let patches = [replace(&hp, 1_001), replace(&hp, 1_002)];
     let mut group = criterion.benchmark_group("fan-out");
     for subscribers in [1, 100] {
-        group.throughput(Throughput::Elements(subscribers));
+        group.throughput(Throughput::Elements(subscribers as u64));
         group.bench_function(
             format!("{subscribers} subscribers of every commit"),
             |bencher| {
-                let (engine, keys) = engine(1);
-                let key = keys.first().expect("one document");
-                let mut followers: Vec<_> = (0..subscribers)
-                    .map(|_| {
-                        let from = engine.get(key).map(|snapshot| snapshot.position);
-                        let options = SubscribeOptions {
-                            from,
-                            ..SubscribeOptions::default()
-                        };
-                        let follower = engine.subscribe(key, options);
-                        follower.expect("the document is there")
-                    })
-                    .collect();
-                let mut turn = 0;
+                let mut fan_out = FanOut::new(Fleet::of_players(builder(), 1), subscribers);
                 bencher.iter(|| {
-                    let patch = patches.get(turn % 2).expect("one of two");
-                    turn += 1;
-                    let version = engine.apply(key, patch.clone());
-                    let version = version.expect("the path is there");
-                    for follower in &mut followers {
+                    fan_out.commit();
+                    let version = Some(fan_out.commits());
+                    for follower in fan_out.followers_mut() {
                         let frame = follower.poll().expect("the document is there");
-                        assert_eq!(frame.map(|frame| frame.to), Some(version));
+                        assert_eq!(frame.map(|frame| frame.to.0), version);
                     }
                 });
             },
@@ -118,20 +101,20 @@ fn fan_out(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn engine(documents: usize) -> (Engine, Vec<Key>) {
-    let engine = Engine::builder()
-        .shard_seed(1)
-        .incarnation(Incarnation(1))
-        .build()
-        .expect("the defaults are valid");
-    let keys: Vec<_> = (0..documents)
-        .map(|number| {
-            let key = Key::new(&format!("player/{number}")).expect("a short name is a key");
-            engine.create(&key, player(number)).expect("a new key");
-            key
-        })
-        .collect();
-    (engine, keys)
+/// Batches a second of a recorded game, each a commit; skipped where the recording is absent.
+fn recordings(criterion: &mut Criterion) {
+    const GAME: &str = "traces/patch/fumbbl-1559380.ndjson.gz";
+    let Some(game) = PatchTrace::read(GAME).expect("a recording") else {
+        return;
+    };
+    let Fleet { engine, .. } = Fleet::of(builder(), []);
+    let key = Key::new("game").expect("a short name is a key");
+    let mut group = criterion.benchmark_group("recording");
+    group.throughput(Throughput::Elements(game.batches.len() as u64));
+    group.bench_function("a game of FUMBBL", |bencher| {
+        bencher.iter(|| game.replay(&engine, &key));
+    });
+    group.finish();
 }
 
 fn hp() -> Pointer {

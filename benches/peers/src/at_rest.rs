@@ -1,15 +1,16 @@
-//! What is requested of the allocator for documents that lie still, and for subscribers that wait.
+//! What is requested of the allocator for documents that lie still, and for subscribers that wait or never
+//! read.
 
 use std::future::Future;
 
 use dashmap::DashMap;
-use headwater::{Encoding, Engine, Key, SubscribeOptions, Subscription};
-use headwater_benches::player;
+use headwater::{Encoding, Subscription};
+use headwater_benches::{FanOut, Fleet, builder};
 use tokio::runtime::{self, Runtime};
 
 use crate::{
     allocator::requested_by,
-    channels::{Broadcast, CAPACITY, Channel as _, Flume, Kanal, Mpsc},
+    channels::{Broadcast, CAPACITY, Channel as _, Flume, Kanal, Message, Mpsc},
     input,
     measure::{Figure, Row, Unit},
     stores::{self, DOCUMENTS, Stored, concurrent_map, documents},
@@ -26,9 +27,7 @@ pub(crate) fn stored() -> Vec<Row> {
         ),
         unit: Unit::Bytes,
         figures: vec![
-            each("headwater", || {
-                stores::engine(stores::builder(), &documents)
-            }),
+            each("headwater", || stores::engine(builder(), &documents)),
             each("DashMap, serde_json", || concurrent_map(&documents)),
             each("DashMap, sonic-rs", || {
                 let map = DashMap::with_hasher(stores::hasher());
@@ -44,14 +43,14 @@ pub(crate) fn stored() -> Vec<Row> {
 
 const SUBSCRIBERS: usize = 10_000;
 
-/// Those that nobody waits on, and those that a task waits on.
+/// Those that nobody waits on, those that a task waits on, and those that are never read.
 pub(crate) fn subscribers() -> Vec<Row> {
-    let (engine, key) = room();
+    let room = room(0);
     let idle = Row {
         work: format!("memory of an idle subscriber, channels of {CAPACITY}"),
         unit: Unit::Bytes,
         figures: vec![
-            each("headwater", || followers(&engine, &key)),
+            each("headwater", || room.more(SUBSCRIBERS)),
             each("tokio broadcast", || Broadcast::with_receivers(SUBSCRIBERS)),
             each("tokio mpsc", || Mpsc::with_receivers(SUBSCRIBERS)),
             each("kanal", || Kanal::with_receivers(SUBSCRIBERS)),
@@ -63,11 +62,11 @@ pub(crate) fn subscribers() -> Vec<Row> {
         unit: Unit::Bytes,
         figures: vec![
             waited("headwater", || {
-                let followers = followers(&engine, &key);
                 let wait = |mut follower: Subscription| async move {
                     while follower.next_bytes(Encoding::Json).await.is_ok() {}
                 };
-                ((), followers.into_iter().map(wait).collect())
+                let followers = room.more(SUBSCRIBERS).into_iter().flatten();
+                ((), followers.map(wait).collect())
             }),
             waited("tokio broadcast", || {
                 let Broadcast { sender, receivers } = Broadcast::with_receivers(SUBSCRIBERS);
@@ -102,29 +101,49 @@ pub(crate) fn subscribers() -> Vec<Row> {
             }),
         ],
     };
-    vec![idle, waiting]
+    let unread = unread();
+    let takes = |row: &Row| row.by("headwater").map(|figure| figure.median.round());
+    assert_eq!(takes(&unread), takes(&idle), "one that is not read grows");
+    vec![idle, waiting, unread]
 }
 
-fn room() -> (Engine, Key) {
-    let engine = stores::builder().build().expect("the settings are valid");
-    let key = Key::new("room").expect("a short name is a key");
-    engine.create(&key, player(7)).expect("a new key");
-    (engine, key)
-}
+const COMMITS: usize = 10_000;
 
-/// Subscribers of one document, who hold the newest version.
-fn followers(engine: &Engine, key: &Key) -> Vec<Subscription> {
-    let options = SubscribeOptions {
-        from: engine.position(key),
-        ..SubscribeOptions::default()
+/// Those that never read while commit follows on commit. Of the channels only the one that forgets is
+/// beside: the others are full after the first few.
+fn unread() -> Row {
+    let after_commits = |followers| {
+        let (room, bytes) = requested_by(|| {
+            let mut room = room(followers);
+            (0..COMMITS).for_each(|_| room.commit());
+            room
+        });
+        assert_eq!(room.commits(), COMMITS as u64);
+        bytes
     };
-    let follow = |_| engine.subscribe(key, options.clone());
-    let follow = |index| follow(index).expect("the document is there");
-    (0..SUBSCRIBERS).map(follow).collect()
+    Row {
+        work: "memory of a subscriber that is never read, after 10,000 commits".to_owned(),
+        unit: Unit::Bytes,
+        figures: vec![
+            share("headwater", after_commits(SUBSCRIBERS) - after_commits(0)),
+            each("tokio broadcast", || {
+                let channel = Broadcast::with_receivers(SUBSCRIBERS);
+                for _ in 0..COMMITS {
+                    channel.send(&Message::from(vec![7; 120]));
+                }
+                channel
+            }),
+        ],
+    }
+}
+
+/// A document with followers who hold its newest version.
+fn room(followers: usize) -> FanOut {
+    FanOut::new(Fleet::of_players(builder(), 1), followers)
 }
 
 /// What one of 10,000 takes that are made together.
-fn each<T>(contestant: &'static str, make: impl FnOnce() -> T) -> Figure {
+fn each<T>(contestant: &str, make: impl FnOnce() -> T) -> Figure {
     const { assert!(SUBSCRIBERS == DOCUMENTS, "of either there are as many") };
     let (made, bytes) = requested_by(make);
     drop(made);
@@ -134,7 +153,7 @@ fn each<T>(contestant: &'static str, make: impl FnOnce() -> T) -> Figure {
 /// The same, of tasks that are made with what they wait on and have begun to wait. The senders are kept
 /// for as long.
 fn waited<S, F: Future<Output = ()> + Send + 'static>(
-    contestant: &'static str,
+    contestant: &str,
     make: impl FnOnce() -> (S, Vec<F>),
 ) -> Figure {
     let runtime = runtime::Builder::new_current_thread().build();
@@ -163,7 +182,7 @@ fn begun<F: Future<Output = ()> + Send + 'static>(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and a figure")]
-fn share(contestant: &'static str, bytes: isize) -> Figure {
+fn share(contestant: &str, bytes: isize) -> Figure {
     assert!(bytes > 0);
     Figure::of(contestant, vec![bytes as f64 / SUBSCRIBERS as f64])
 }

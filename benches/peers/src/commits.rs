@@ -7,11 +7,11 @@ use headwater::{
     Engine, Extensions, HistoryBounds, Key, Limits, Outcome, Patch, Seq, SubscribeOptions, Value,
     Version,
 };
-use headwater_benches::{PLAYER_HP, replace};
+use headwater_benches::{Fleet, PLAYER_HP, Turns, builder, player_key, replace};
 
 use crate::{
     input::{self, Document, RandomOrder},
-    measure::{Contest, Effort, Row, Turns, repeat},
+    measure::{Contest, Effort, Row, repeat},
     patches::{NUMBERS, json_patch_from_text, json_patch_on},
     stores::{self, DOCUMENTS, Stored, concurrent_map, documents, locked_map},
 };
@@ -135,9 +135,8 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn of(document: &'a Document) -> Self {
-        let engine = stores::builder().build().expect("the settings are valid");
-        let key = Key::new("player/7").expect("a short name is a key");
-        engine.create(&key, document.ours()).expect("a new key");
+        let key = player_key(7);
+        let Fleet { engine, .. } = Fleet::of(builder(), [(key.clone(), document.ours())]);
         Self {
             engine,
             key,
@@ -240,7 +239,7 @@ pub(crate) fn among_many(effort: Effort) -> Vec<Row> {
 }
 
 fn with_full_histories(documents: &[Stored]) -> Engine {
-    let builder = stores::builder().history(HistoryBounds {
+    let builder = builder().history(HistoryBounds {
         commits_min: HISTORY,
         commits_max: HISTORY,
         ..HistoryBounds::default()

@@ -4,13 +4,13 @@ use std::{io, sync::Arc};
 
 use automerge::{AutoCommit, ObjType, ROOT, ReadDoc as _, transaction::Transactable as _};
 use headwater::{Key, Patch, Value};
+use headwater_benches::{Edit, Fleet, TextTrace, builder};
 use loro::LoroDoc;
 use yrs::{Doc, GetString as _, Text as _, Transact as _};
 
 use crate::{
     measure::{Contest, Effort, Row, repeat},
-    recording::{Edit, Recording},
-    stores,
+    recording::PAPER,
 };
 
 /// So many that automerge, whose edits cost the more the more there were, ends in half a second.
@@ -29,13 +29,13 @@ const QUICK_EDITS: usize = 5_000;
 /// What reading the file reports.
 pub(crate) fn edits(effort: Effort) -> io::Result<Vec<Row>> {
     let effort = effort.in_rounds(ROUNDS_MAX);
-    let Some(mut whole) = Recording::read()? else {
+    let Some(mut whole) = TextTrace::read(PAPER)? else {
         return Ok(Vec::new());
     };
     if effort.is_quick() {
         whole = whole.first(QUICK_EDITS);
     }
-    let Recording { edits, end } = &whole;
+    let TextTrace { edits, end } = &whole;
     let (patches, count) = (patches(edits), edits.len());
     let row = Contest::new("recorded text, each edit a commit")
         .by("headwater", replay(end, || headwater(&patches)))
@@ -45,7 +45,7 @@ pub(crate) fn edits(effort: Effort) -> io::Result<Vec<Row>> {
         .per_second(count);
 
     let beginning = whole.first(AUTOMERGE_EDITS);
-    let Recording { edits, end } = &beginning;
+    let TextTrace { edits, end } = &beginning;
     let (patches, count) = (self::patches(edits), edits.len());
     let beginning = Contest::new("recorded text, each of the first 50,000 edits a commit")
         .by("headwater", replay(end, || headwater(&patches)))
@@ -65,9 +65,8 @@ fn patches(edits: &[Edit]) -> Vec<Arc<Patch>> {
 }
 
 fn headwater(patches: &[Arc<Patch>]) -> String {
-    let engine = stores::builder().build().expect("the settings are valid");
     let key = Key::new("paper").expect("a short name is a key");
-    engine.create(&key, Value::from("")).expect("a new key");
+    let Fleet { engine, .. } = Fleet::of(builder(), [(key.clone(), Value::from(""))]);
     for patch in patches {
         let applied = engine.apply(&key, Arc::clone(patch));
         applied.expect("within the text");

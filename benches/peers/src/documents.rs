@@ -9,6 +9,7 @@ use sonic_rs::{JsonContainerTrait as _, JsonValueTrait as _};
 use crate::{
     input::{self, Document, json_patch},
     measure::{Contest, Effort, Row, repeat},
+    persistent::{Imbl, Library, Rpds, Tree},
 };
 
 /// A clone and its drop.
@@ -37,9 +38,24 @@ pub(crate) fn snapshots(effort: Effort) -> Vec<Row> {
                     snapshot
                 });
             })
+            .by("imbl", cloned::<Imbl>(&serde_json))
+            .by("rpds", cloned::<Rpds>(&serde_json))
             .held(effort)
     };
     documents.iter().map(row).collect()
+}
+
+/// The same of a tree of persistent maps, whose root is shared, too.
+fn cloned<L: Library>(root: &serde_json::Value) -> impl FnMut(u64) + use<L> {
+    let tree = Tree::<L>::from(root);
+    let members = tree.members();
+    move |count| {
+        repeat(count, || {
+            let snapshot = black_box(&tree).clone();
+            assert_eq!(snapshot.members(), members);
+            snapshot
+        });
+    }
 }
 
 /// Text to tree, its drop included, and tree to text in memory that is there already.

@@ -1,7 +1,4 @@
-use std::{
-    env, fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::PathBuf};
 
 use headwater_benches::{PLAYER_HP, ROOM_PLAYERS_1MB, player, player_experience, room};
 use headwater_doc::{Limits, Patch, Pointer, Value};
@@ -93,15 +90,6 @@ impl RandomOrder {
         self.latest = self.rng.usize(0..self.len);
         self.latest
     }
-}
-
-/// A file or folder of the test data, which is no part of the project; `None` where it is absent.
-pub(crate) fn data(name: &str) -> Option<PathBuf> {
-    let root = env::var_os("HEADWATER_TEST_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
-        PathBuf::from,
-    );
-    Some(root.join(name)).filter(|path| path.exists())
 }
 
 /// The names and contents of all files in a folder and those below it, sorted.

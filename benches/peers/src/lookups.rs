@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use headwater::{Key, Snapshot, Value};
+use headwater_benches::builder;
 
 use crate::{
     input::{self, RandomOrder},
@@ -14,7 +15,7 @@ use crate::{
 /// document and its version.
 pub(crate) fn handles(effort: Effort) -> Vec<Row> {
     let documents = documents();
-    let engine = stores::engine(stores::builder(), &documents);
+    let engine = stores::engine(builder(), &documents);
     let Stored { key, .. } = documents.first().expect("there are some");
     let handle = engine.handle(key).expect("the document is there");
     let before = handle.read().expect("the document is there");
@@ -41,7 +42,7 @@ pub(crate) fn handles(effort: Effort) -> Vec<Row> {
 /// A document that is got by its key, of which a number is read.
 pub(crate) fn gets(effort: Effort) -> Vec<Row> {
     let documents = documents();
-    let engine = stores::engine(stores::builder(), &documents);
+    let engine = stores::engine(builder(), &documents);
     let concurrent = concurrent_map(&documents);
     let locked = locked_map(&documents);
     let row = Contest::new("get by key and read a number, random of 10,000 of 0.8 KB")
@@ -93,7 +94,7 @@ pub(crate) fn creations(effort: Effort) -> Vec<Row> {
     let documents = documents();
     let text = documents.first().expect("there are some").text.as_bytes();
     let key = Key::new("visitor").expect("a short name is a key");
-    let engine = stores::engine(stores::builder(), &documents);
+    let engine = stores::engine(builder(), &documents);
     let concurrent = concurrent_map(&documents);
     let row = Contest::new("create from text and remove, beside 10,000 of 0.8 KB")
         .by("headwater", |count| {

@@ -1,9 +1,12 @@
-use std::{fs, thread};
+use std::{fmt, fs, thread};
+
+use serde::{Deserialize, Serialize};
 
 /// What the figures were measured on.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
     /// The model that the first processor calls itself; `None` where the system does not tell.
+    #[serde(rename = "cpu")]
     pub(crate) processor: Option<String>,
     /// How many threads run at a time.
     pub(crate) cores: Option<usize>,
@@ -16,6 +19,16 @@ impl Machine {
         Self {
             processor: processor.map(str::to_owned),
             cores: thread::available_parallelism().ok().map(usize::from),
+        }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.processor.as_deref().unwrap_or("unknown"))?;
+        match self.cores {
+            Some(cores) => write!(f, ", {cores} cores"),
+            None => Ok(()),
         }
     }
 }

@@ -8,7 +8,6 @@
 mod allocator;
 mod arrays;
 mod at_rest;
-mod beside;
 mod channels;
 mod commits;
 #[cfg(feature = "crdts")]
@@ -18,6 +17,7 @@ mod documents;
 mod input;
 mod lookups;
 mod machine;
+mod markdown;
 mod measure;
 mod memory;
 mod patches;
@@ -28,6 +28,7 @@ mod records;
 mod report;
 mod store;
 mod stores;
+mod table;
 
 use std::{
     fs,
@@ -35,13 +36,12 @@ use std::{
     path::PathBuf,
 };
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser, error::ErrorKind};
 
 use crate::{
-    beside::Beside,
-    machine::Machine,
+    markdown::Markdown,
     measure::{Effort, Exactly, Row},
-    report::Report,
+    report::{Report, Suite},
 };
 
 #[global_allocator]
@@ -60,7 +60,7 @@ struct Args {
 
     /// No figures: one contestant's part of one contest, by the names in the table, as often as --times
     /// says.
-    #[arg(long, requires_all = ["by", "times"], conflicts_with_all = ["quick", "json", "beside"])]
+    #[arg(long, requires_all = ["by", "times"], conflicts_with_all = ["quick", "json", "show", "markdown"])]
     work: Option<String>,
 
     /// The contestant that does --work.
@@ -75,15 +75,20 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// Shows the medians of another run, too, from the file that its --json has written.
-    #[arg(long, value_name = "FILE")]
-    beside: Option<PathBuf>,
+    /// No measuring: puts together what the --json of other runs has written. Those with the allocator of
+    /// the first are one column; a suite that several of them have is the first one's.
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["quick", "only"])]
+    show: Vec<PathBuf>,
+
+    /// Prints Markdown, as in docs/PERFORMANCE.md.
+    #[arg(long)]
+    markdown: bool,
 }
 
 /// Makes some rows of the table.
-type Suite = fn(Effort) -> io::Result<Vec<Row>>;
+type Rows = fn(Effort) -> io::Result<Vec<Row>>;
 
-const SUITES: &[(&str, Suite)] = &[
+const SUITES: &[(&str, Rows)] = &[
     ("snapshots", |effort| Ok(documents::snapshots(effort))),
     ("handles", |effort| Ok(lookups::handles(effort))),
     ("lookups", |effort| Ok(lookups::gets(effort))),
@@ -104,6 +109,7 @@ const SUITES: &[(&str, Suite)] = &[
     ("subscriber-memory", |_| Ok(at_rest::subscribers())),
     ("real-memory", |_| memory::real_documents()),
     ("recording", recording::edits),
+    ("sessions", recording::batches),
     #[cfg(feature = "crdts")]
     ("recording-committed", crdt::edits),
 ];
@@ -111,49 +117,69 @@ const SUITES: &[(&str, Suite)] = &[
 fn main() -> io::Result<()> {
     let args = Args::parse();
     if let (Some(work), Some(by), Some(times)) = (args.work, args.by, args.times) {
-        return do_exactly(Exactly { work, by, times }, args.only.as_deref());
+        return do_exactly(Exactly::new(work, by, times), args.only.as_deref());
     }
-    let effort = if args.quick {
-        Effort::QUICK
+    let report = if args.show.is_empty() {
+        measured(args.only.as_deref(), args.quick)?
     } else {
-        Effort::FULL
+        put_together(&args.show)?
     };
-    // Read first: a wrong name should not cost a run.
-    let beside = args.beside.as_deref().map(Beside::read).transpose()?;
-    let mut rows = Vec::new();
-    for (name, suite) in SUITES {
-        if args.only.as_deref().is_none_or(|only| only == *name) {
-            let more = suite(effort)?;
-            if more.is_empty() {
-                writeln!(io::stderr(), "{name} skipped: no test data")?;
-            }
-            rows.extend(more);
-        }
+    let mut out = io::stdout().lock();
+    if args.markdown {
+        write!(out, "{}", Markdown(&report))?;
+    } else {
+        write!(out, "{report}")?;
     }
-    if cfg!(not(feature = "crdts")) && args.only.is_none() {
-        let left_out = "recording-committed left out: built without the feature crdts";
-        writeln!(io::stderr(), "{left_out}")?;
-    }
-    let report = Report {
-        rows,
-        machine: Machine::of_this_run(),
-        beside,
-        quick: args.quick,
-    };
-    write!(io::stdout().lock(), "{report}")?;
     if let Some(file) = args.json {
         fs::write(file, format!("{:#}\n", report.to_json()))?;
     }
     Ok(())
 }
 
-/// For a program that counts instructions: what it takes is what twice as much takes more.
-fn do_exactly(exactly: Exactly, only: Option<&str>) -> io::Result<()> {
-    let effort = Effort::exactly(exactly);
-    for (name, suite) in SUITES {
+fn measured(only: Option<&str>, quick: bool) -> io::Result<Report> {
+    let effort = if quick { Effort::QUICK } else { Effort::FULL };
+    let mut suites = Vec::new();
+    for (name, rows) in SUITES {
         if only.is_none_or(|only| only == *name) {
-            drop(suite(effort)?);
+            let rows = rows(effort)?;
+            if rows.is_empty() {
+                writeln!(io::stderr(), "{name} skipped: no test data")?;
+            }
+            let name = (*name).to_owned();
+            suites.push(Suite { name, rows });
         }
     }
-    Ok(())
+    if cfg!(not(feature = "crdts")) && only.is_none() {
+        let left_out = "recording-committed left out: built without the feature crdts";
+        writeln!(io::stderr(), "{left_out}")?;
+    }
+    Ok(Report::of_this_run(suites, quick))
+}
+
+fn put_together(files: &[PathBuf]) -> io::Result<Report> {
+    let mut reports = files.iter().map(|file| Report::read(file));
+    let mut report = reports.next().expect("clap asks for one")?;
+    for other in reports {
+        report.join(other?)?;
+    }
+    Ok(report)
+}
+
+/// For a program that counts instructions: what it takes is what twice as much takes more.
+fn do_exactly(exactly: Exactly, only: Option<&str>) -> io::Result<()> {
+    // As long as the program, which does nothing else.
+    let exactly: &Exactly = Box::leak(Box::new(exactly));
+    for (name, rows) in SUITES {
+        if only.is_none_or(|only| only == *name) {
+            drop(rows(Effort::exactly(exactly))?);
+        }
+    }
+    if exactly.done.get() {
+        return Ok(());
+    }
+    let Exactly { work, by, .. } = exactly;
+    let nobody = format!("no contest {work:?} in which {by:?} can be counted");
+    Args::command()
+        .error(ErrorKind::InvalidValue, nobody)
+        .exit()
 }

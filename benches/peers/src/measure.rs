@@ -1,6 +1,7 @@
-use std::{hint::black_box, time::Duration};
+use std::{cell::Cell, hint::black_box, time::Duration};
 
 use cpu_time::ThreadTime;
+use serde::{Deserialize, Serialize};
 
 /// How much is done for a figure.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,19 @@ pub(crate) struct Exactly {
     pub(crate) work: String,
     pub(crate) by: String,
     pub(crate) times: u64,
+    /// Whether there was such a contestant in such a contest.
+    pub(crate) done: Cell<bool>,
+}
+
+impl Exactly {
+    pub(crate) const fn new(work: String, by: String, times: u64) -> Self {
+        Self {
+            work,
+            by,
+            times,
+            done: Cell::new(false),
+        }
+    }
 }
 
 impl Effort {
@@ -38,10 +52,9 @@ impl Effort {
     };
 
     /// No measuring: this one piece of work, and nothing of the others.
-    pub(crate) fn exactly(exactly: Exactly) -> Self {
+    pub(crate) const fn exactly(exactly: &'static Exactly) -> Self {
         Self {
-            // As long as the program, which does nothing else.
-            exactly: Some(Box::leak(Box::new(exactly))),
+            exactly: Some(exactly),
             ..Self::QUICK
         }
     }
@@ -64,7 +77,14 @@ impl Effort {
 /// One piece of work, done by several contestants. The first is ours.
 pub(crate) struct Contest<'a> {
     work: String,
-    contestants: Vec<(&'static str, Run<'a>)>,
+    contestants: Vec<Contestant<'a>>,
+}
+
+struct Contestant<'a> {
+    name: &'static str,
+    run: Run<'a>,
+    /// Whether only a part of what it does counts.
+    in_part: bool,
 }
 
 /// Does the work so many times, and asserts that it was done. Returns how much of the time counts, or
@@ -84,7 +104,11 @@ impl<'a> Contest<'a> {
             run(count);
             None
         };
-        self.contestants.push((name, Box::new(whole)));
+        self.contestants.push(Contestant {
+            name,
+            run: Box::new(whole),
+            in_part: false,
+        });
         self
     }
 
@@ -95,8 +119,11 @@ impl<'a> Contest<'a> {
         name: &'static str,
         mut run: impl FnMut(u64) -> Duration + 'a,
     ) -> Self {
-        self.contestants
-            .push((name, Box::new(move |count| Some(run(count)))));
+        self.contestants.push(Contestant {
+            name,
+            run: Box::new(move |count| Some(run(count))),
+            in_part: true,
+        });
         self
     }
 
@@ -110,17 +137,17 @@ impl<'a> Contest<'a> {
         let (counts, mut samples): (Vec<u64>, Vec<Vec<f64>>) = self
             .contestants
             .iter_mut()
-            .map(|(_, run)| calibrated(effort.round, run))
+            .map(|contestant| calibrated(effort.round, &mut contestant.run))
             .unzip();
         for round in 0..effort.rounds {
             let turns = self.contestants.iter_mut().zip(&counts).zip(&mut samples);
-            for (((_, run), &count), samples) in turns {
+            for ((contestant, &count), samples) in turns {
                 if samples.len() == round {
-                    samples.push(time(run, count).sample(count));
+                    samples.push(time(&mut contestant.run, count).sample(count));
                 }
             }
         }
-        let names = self.contestants.iter().map(|(name, _)| *name);
+        let names = self.contestants.iter().map(|contestant| contestant.name);
         Row {
             work: self.work,
             unit: Unit::Nanoseconds,
@@ -134,9 +161,12 @@ impl<'a> Contest<'a> {
 
 impl Contest<'_> {
     fn done(mut self, exactly: &Exactly) -> Row {
-        for (name, run) in &mut self.contestants {
-            if (self.work.as_str(), *name) == (&exactly.work, &exactly.by) {
-                let _part = run(exactly.times);
+        for contestant in &mut self.contestants {
+            let named = (self.work.as_str(), contestant.name) == (&exactly.work, &exactly.by);
+            // Who counts the time of a part would be counted with all that it does.
+            if named && !contestant.in_part {
+                let _part = (contestant.run)(exactly.times);
+                exactly.done.set(true);
             }
         }
         Row {
@@ -154,32 +184,8 @@ pub(crate) fn repeat<T>(count: u64, mut once: impl FnMut() -> T) {
     }
 }
 
-/// Two that take turns, so that each repetition of a change changes something.
-#[derive(Clone, Debug)]
-pub(crate) struct Turns<T> {
-    pair: [T; 2],
-    second: bool,
-}
-
-impl<T> Turns<T> {
-    pub(crate) const fn new(pair: [T; 2]) -> Self {
-        Self { pair, second: true }
-    }
-
-    pub(crate) const fn next(&mut self) -> &T {
-        self.second = !self.second;
-        self.latest()
-    }
-
-    /// The one that [`next`](Self::next) returned last.
-    pub(crate) const fn latest(&self) -> &T {
-        let [first, second] = &self.pair;
-        if self.second { second } else { first }
-    }
-}
-
 /// What a piece of work costs each contestant. The first is ours.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct Row {
     pub(crate) work: String,
     pub(crate) unit: Unit,
@@ -223,23 +229,31 @@ impl Row {
             unit: Unit::Times,
             figures: figures
                 .map(|(figure, other)| {
-                    Figure::of(figure.contestant, vec![figure.median / other.median])
+                    Figure::of(&figure.contestant, vec![figure.median / other.median])
                 })
                 .collect(),
         }
     }
 
-    /// How many times as good ours is as a rival's: below 1, we lose.
-    pub(crate) fn ratio(&self, rival: &Figure) -> f64 {
-        let ours = self.figures.first().map_or(f64::NAN, |ours| ours.median);
-        self.unit.ratio(ours, rival.median)
+    /// How many times as good ours is as a rival's: below 1, we lose. `None` if it is no rival's.
+    pub(crate) fn ratio(&self, rival: &Figure) -> Option<f64> {
+        let ours = self.figures.first().filter(|_| !rival.is_ours())?;
+        Some(self.unit.ratio(ours.median, rival.median))
+    }
+
+    /// What it costs one contestant; `None` if that is not among them.
+    pub(crate) fn by(&self, contestant: &str) -> Option<&Figure> {
+        let mut figures = self.figures.iter();
+        figures.find(|figure| figure.contestant == contestant)
     }
 }
 
 /// What a row's figures count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
     /// CPU time for one piece of work.
+    #[serde(rename = "ns")]
     Nanoseconds,
     /// Pieces of work in a second of CPU time.
     PerSecond,
@@ -251,7 +265,7 @@ pub(crate) enum Unit {
 
 impl Unit {
     /// How many times as good one figure is as another.
-    pub(crate) fn ratio(self, ours: f64, rival: f64) -> f64 {
+    fn ratio(self, ours: f64, rival: f64) -> f64 {
         match self {
             Self::Nanoseconds | Self::Bytes | Self::Times => rival / ours,
             Self::PerSecond => ours / rival,
@@ -260,9 +274,10 @@ impl Unit {
 }
 
 /// What a piece of work costs one contestant.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct Figure {
-    pub(crate) contestant: &'static str,
+    #[serde(rename = "by")]
+    pub(crate) contestant: String,
     pub(crate) median: f64,
     pub(crate) min: f64,
     pub(crate) max: f64,
@@ -271,11 +286,11 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
-    pub(crate) fn of(contestant: &'static str, mut samples: Vec<f64>) -> Self {
+    pub(crate) fn of(contestant: &str, mut samples: Vec<f64>) -> Self {
         samples.sort_by(f64::total_cmp);
         let at = |index: usize| samples.get(index).copied().unwrap_or(f64::NAN);
         Self {
-            contestant,
+            contestant: contestant.to_owned(),
             median: at(samples.len() / 2),
             min: at(0),
             max: at(samples.len().saturating_sub(1)),
@@ -283,12 +298,18 @@ impl Figure {
         }
     }
 
-    /// A row may have more than one of ours.
+    /// Who it is, and whether it was in this run.
+    pub(crate) fn name(&self) -> String {
+        let recorded = if self.recorded { " (recorded)" } else { "" };
+        format!("{}{recorded}", self.contestant)
+    }
+
+    /// A row may have more than one of ours, which are no rivals of each other.
     pub(crate) fn is_ours(&self) -> bool {
         self.contestant.starts_with("headwater")
     }
 
-    pub(crate) fn recorded(contestant: &'static str, median: f64) -> Self {
+    pub(crate) fn recorded(contestant: &str, median: f64) -> Self {
         Self {
             recorded: true,
             ..Self::of(contestant, vec![median])
@@ -362,7 +383,7 @@ mod tests {
     }
 
     fn ratio(row: &Row) -> f64 {
-        row.ratio(row.figures.last().unwrap())
+        row.ratio(row.figures.last().unwrap()).unwrap()
     }
 
     #[test]
@@ -387,16 +408,30 @@ mod tests {
     #[test]
     fn exactly_one_contestant_does_it_exactly_so_often() {
         let (mut ours, mut theirs) = (0, 0);
-        let row = Contest::new("counting")
-            .by("ours", |count| ours += count)
-            .by("theirs", |count| theirs += count)
-            .held(Effort::exactly(Exactly {
-                work: "counting".to_owned(),
-                by: "theirs".to_owned(),
-                times: 7,
-            }));
-        assert!(row.figures.is_empty());
+        let mut counted = |by: &str| {
+            let exactly = Exactly::new("counting".to_owned(), by.to_owned(), 7);
+            let exactly: &Exactly = Box::leak(Box::new(exactly));
+            let row = Contest::new("counting")
+                .by("ours", |count| ours += count)
+                .by("theirs", |count| theirs += count)
+                .by_part("a part", |_| unreachable!("it cannot be counted"))
+                .held(Effort::exactly(exactly));
+            assert!(row.figures.is_empty());
+            exactly.done.get()
+        };
+        assert!(counted("theirs"));
+        assert!(!counted("a part"));
+        assert!(!counted("nobody"));
         assert_eq!((ours, theirs), (0, 7));
+    }
+
+    #[test]
+    fn a_variant_of_ours_is_no_rival() {
+        let mut row = row(Unit::Nanoseconds, [10.0, 30.0]);
+        row.figures
+            .push(Figure::of("headwater, with more", vec![20.0]));
+        assert!(row.ratio(row.by("headwater, with more").unwrap()).is_none());
+        assert!(row.ratio(row.by("one").unwrap()).is_some());
     }
 
     #[test]
@@ -428,12 +463,5 @@ mod tests {
         assert_eq!(row.figures.len(), 2);
         assert_eq!(long, 3);
         assert!(short > 1_000, "{short}");
-    }
-
-    #[test]
-    fn turns_begin_with_the_first() {
-        let mut turns = Turns::new([1, 2]);
-        assert_eq!([*turns.next(), *turns.next(), *turns.next()], [1, 2, 1]);
-        assert_eq!(*turns.latest(), 1);
     }
 }

@@ -1,10 +1,10 @@
 use std::io;
 
-use headwater_benches::room;
+use headwater_benches::{data, room};
 
 use crate::{
     allocator::requested_by,
-    input::{self, data, files},
+    input::{self, files},
     measure::{Figure, Row, Unit},
 };
 
@@ -56,7 +56,7 @@ fn held(name: &str, text: &[u8]) -> Row {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and a figure")]
-fn multiple<T>(contestant: &'static str, text: &[u8], parse: fn(&[u8]) -> T) -> Figure {
+fn multiple<T>(contestant: &str, text: &[u8], parse: fn(&[u8]) -> T) -> Figure {
     // What is made once for all later ones, as by sonic-rs in each thread, is not the document's.
     drop(parse(text));
     let (value, bytes) = requested_by(|| parse(text));

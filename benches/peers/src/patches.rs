@@ -1,11 +1,11 @@
 //! Patches: one operation, ten, ten of which the last fails, and from text.
 
-use headwater_benches::{player_experience, replace};
+use headwater_benches::{Turns, player_experience, replace};
 use headwater_doc::{Extensions, Limits, Operation, Patch, Pointer, Value};
 
 use crate::{
     input::{Document, json_patch},
-    measure::{Contest, Effort, Row, Turns, repeat},
+    measure::{Contest, Effort, Row, repeat},
 };
 
 /// Numbers that no document has where they are put, and of the same length.

@@ -12,6 +12,7 @@ pub(crate) trait Library: Sized {
     type Object: Clone + FromIterator<(Arc<str>, Tree<Self>)>;
     type Array: Clone + FromIterator<Tree<Self>>;
 
+    fn len(object: &Self::Object) -> usize;
     fn member<'a>(object: &'a Self::Object, name: &str) -> Option<&'a Tree<Self>>;
     fn member_mut<'a>(object: &'a mut Self::Object, name: &str) -> Option<&'a mut Tree<Self>>;
 }
@@ -22,6 +23,10 @@ pub(crate) enum Imbl {}
 impl Library for Imbl {
     type Object = imbl::OrdMap<Arc<str>, Tree<Self>>;
     type Array = imbl::Vector<Tree<Self>>;
+
+    fn len(object: &Self::Object) -> usize {
+        object.len()
+    }
 
     fn member<'a>(object: &'a Self::Object, name: &str) -> Option<&'a Tree<Self>> {
         object.get(name)
@@ -38,6 +43,10 @@ pub(crate) enum Rpds {}
 impl Library for Rpds {
     type Object = rpds::HashTrieMapSync<Arc<str>, Tree<Self>>;
     type Array = rpds::VectorSync<Tree<Self>>;
+
+    fn len(object: &Self::Object) -> usize {
+        object.size()
+    }
 
     fn member<'a>(object: &'a Self::Object, name: &str) -> Option<&'a Tree<Self>> {
         object.get(name)
@@ -67,6 +76,14 @@ impl<L: Library> Tree<L> {
         })?;
         *place = value;
         Some(())
+    }
+
+    /// How many members it has; `None` if it is no object.
+    pub(crate) fn members(&self) -> Option<usize> {
+        match self {
+            Self::Object(object) => Some(L::len(object)),
+            _ => None,
+        }
     }
 
     pub(crate) fn as_u64_at(&self, path: &[Box<str>]) -> Option<u64> {
@@ -128,6 +145,7 @@ mod tests {
         let mut tree = Tree::<L>::from(&json!({"a": {"b": 1, "c": [null, true, "d"]}}));
         let path: [Box<str>; 2] = ["a".into(), "b".into()];
         let before = tree.clone();
+        assert_eq!((tree.members(), Tree::<L>::Null.members()), (Some(1), None));
         assert_eq!(tree.replace(&path, Tree::from(2)), Some(()));
         assert_eq!(before.as_u64_at(&path), Some(1));
         assert_eq!(tree.as_u64_at(&path), Some(2));

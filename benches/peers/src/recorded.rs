@@ -4,11 +4,11 @@
 use crate::measure::Unit;
 
 /// Where the figures come from.
-pub(crate) const SOURCE: &str = "the peers' harness, on a machine of the same kind (2 virtual cores, \
-     Xeon), Node 20.20, CPU time of the process, medians";
+pub(crate) const SOURCE: &str = "recorded in another run on a machine of the same kind (2 virtual \
+     cores, Xeon): Node 20.20, CPU time of the process, medians";
 
 /// The library that tracks what a game changes, as a contestant.
-pub(crate) const COLYSEUS: &str = "Colyseus schema, recorded";
+pub(crate) const COLYSEUS: &str = "Colyseus schema";
 
 /// Moving 1,000 entities, two floats each, and encoding that.
 pub(crate) const TICK_NS: f64 = 167e3;

@@ -1,22 +1,27 @@
-use std::{fs::File, io, ops::Range};
+//! Sessions that somebody recorded: a text as it was typed, and documents with the batches of games and
+//! programs.
 
-use flate2::read::MultiGzDecoder;
-use headwater_doc::{Limits, Operation, Patch, Pointer, Value};
-use serde_json::Value as Json;
+use std::io;
+
+use headwater::Key;
+use headwater_benches::{Edit, Fleet, PatchTrace, TextTrace, builder};
+use headwater_doc::{Limits, Patch, Value};
 
 use crate::{
-    input::data,
+    input::json_patch,
     measure::{Contest, Effort, Row, repeat},
 };
 
-/// A paper written in an editor, with every keystroke recorded: 260,000 edits, all of them ASCII, so
-/// that a character is a byte. No row where the data is absent.
+/// A paper written in an editor, with every keystroke recorded: 260,000 edits.
+pub(crate) const PAPER: &str = "traces/text/sequential/automerge-paper.json.gz";
+
+/// No row where the data is absent.
 ///
 /// # Errors
 ///
 /// What reading the file reports.
 pub(crate) fn edits(effort: Effort) -> io::Result<Vec<Row>> {
-    let Some(Recording { edits, end }) = Recording::read()? else {
+    let Some(TextTrace { edits, end }) = TextTrace::read(PAPER)? else {
         return Ok(Vec::new());
     };
     let patches: Vec<Patch> = edits.iter().map(Edit::to_patch).collect();
@@ -49,76 +54,75 @@ pub(crate) fn edits(effort: Effort) -> io::Result<Vec<Row>> {
     Ok(vec![row])
 }
 
-/// All edits of a session, and the text that they lead to.
-#[derive(Debug)]
-pub(crate) struct Recording {
-    pub(crate) edits: Vec<Edit>,
-    pub(crate) end: String,
-}
+/// Two games, whose server sends what each event changes, and two files of which a program or many people
+/// make new versions, in batches of up to thousands of operations.
+const SESSIONS: [(&str, &str); 4] = [
+    (
+        "Bomberland",
+        "bomberland-B-000-003-0732-f437beb8-2a8f-11ec-9bc3-f02f741fb790.ndjson.gz",
+    ),
+    ("FUMBBL", "fumbbl-1559380.ndjson.gz"),
+    (
+        "Excalidraw's statistics",
+        "excalidraw-stats-first1500.ndjson.gz",
+    ),
+    (
+        "rust-analyzer's package.json",
+        "rust-analyzer-package-json.ndjson.gz",
+    ),
+];
 
-impl Recording {
-    /// `None` where the data is absent.
-    ///
-    /// # Errors
-    ///
-    /// What reading the file reports.
-    pub(crate) fn read() -> io::Result<Option<Self>> {
-        let Some(path) = data("traces/text/sequential/automerge-paper.json.gz") else {
-            return Ok(None);
-        };
-        let recording: Json = serde_json::from_reader(MultiGzDecoder::new(File::open(path)?))?;
-        let end = recording.get("endContent").and_then(Json::as_str);
-        Ok(Some(Self {
-            edits: Edit::all_of(&recording).expect("a recording"),
-            end: end.expect("a recording").to_owned(),
-        }))
-    }
-
-    /// Its first edits, and what they lead to.
-    #[cfg(feature = "crdts")]
-    pub(crate) fn first(mut self, edits_max: usize) -> Self {
-        self.edits.truncate(edits_max);
-        self.end.clear();
-        for edit in &self.edits {
-            self.end.replace_range(edit.range.clone(), &edit.insert);
+/// Batches a second; no row where the data is absent.
+///
+/// # Errors
+///
+/// What reading the files reports.
+pub(crate) fn batches(effort: Effort) -> io::Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (name, file) in SESSIONS {
+        if let Some(trace) = PatchTrace::read(&format!("traces/patch/{file}"))? {
+            rows.push(session(name, &trace, effort));
         }
-        self
     }
+    Ok(rows)
 }
 
-#[derive(Debug)]
-pub(crate) struct Edit {
-    pub(crate) range: Range<usize>,
-    pub(crate) insert: String,
-}
-
-impl Edit {
-    fn all_of(recording: &Json) -> Option<Vec<Self>> {
-        let mut edits = Vec::new();
-        for transaction in recording.get("txns")?.as_array()? {
-            for patch in transaction.get("patches")?.as_array()? {
-                edits.push(Self::read(patch)?);
-            }
-        }
-        Some(edits)
-    }
-
-    /// From `[index, how many are removed, what is inserted]`.
-    fn read(patch: &Json) -> Option<Self> {
-        let number = |index: usize| usize::try_from(patch.get(index)?.as_u64()?).ok();
-        let (start, removed) = (number(0)?, number(1)?);
-        Some(Self {
-            range: start..start + removed,
-            insert: patch.get(2)?.as_str()?.to_owned(),
+fn session(name: &str, trace: &PatchTrace, effort: Effort) -> Row {
+    let PatchTrace { base, batches, end } = trace;
+    let theirs: Vec<_> = batches.iter().map(|patch| json_patch(patch)).collect();
+    let [their_base, their_end] = [base, end]
+        .map(|document| serde_json::from_str(&document.to_string()).expect("it was just written"));
+    let (key, engine) = (
+        Key::new("session").expect("a short name is a key"),
+        Fleet::of(builder(), []).engine,
+    );
+    let limits = Limits::default();
+    Contest::new(format!("recorded batches of {name}, each a commit"))
+        .by("headwater", |count| {
+            repeat(count, || trace.replay(&engine, &key));
         })
-    }
-
-    pub(crate) fn to_patch(&self) -> Patch {
-        Patch::from(vec![Operation::Splice {
-            path: Pointer::root(),
-            index: self.range.start,
-            remove: self.range.len(),
-            insert: Value::from(self.insert.as_str()),
-        }])
-    }
+        .by("headwater, applied only", |count| {
+            repeat(count, || {
+                let mut document = base.clone();
+                for patch in batches {
+                    let applied = patch.apply(&mut document, &limits);
+                    drop(applied.expect("it was applied before"));
+                }
+                assert!(document == *end);
+                document
+            });
+        })
+        .by("json-patch", |count| {
+            repeat(count, || {
+                let mut document: serde_json::Value = Clone::clone(&their_base);
+                for patch in &theirs {
+                    let applied = json_patch::patch(&mut document, patch);
+                    applied.expect("it was applied before");
+                }
+                assert!(document == their_end);
+                document
+            });
+        })
+        .held(effort)
+        .per_second(batches.len())
 }

@@ -1,20 +1,20 @@
-use std::fmt;
+use std::{collections::BTreeMap, fmt, fs, io, path::Path};
 
-use comfy_table::{CellAlignment, Table, presets};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     allocator,
-    beside::Beside,
     machine::Machine,
     measure::{Figure, Row, Unit},
     recorded::{self, Recorded},
+    table::Table,
 };
 
 /// What is to be known of the figures, beside what the names of the work say.
 const NOTES: [&str; 7] = [
     "CPU time of the thread, medians of the rounds and what they lay between. The ratio says how many \
-     times as good headwater is: below 1 it loses.",
+     times as good headwater is: below 1 it loses. A variant of its own has none.",
     "To apply a patch, headwater also checks limits and yields the inverse patch and the touched \
      paths. json-patch yields nothing; imbl, rpds and String are changed directly, without a patch.",
     "Parsing and snapshots include the drop.",
@@ -47,148 +47,160 @@ const RIVALS: &[&str] = &[
     "yrs",
 ];
 
-/// All rows, to be displayed as a table or written as JSON.
-#[derive(Debug)]
+/// What was measured, in one run or in several that were put together.
+#[derive(Debug, Deserialize)]
 pub(crate) struct Report {
-    pub(crate) rows: Vec<Row>,
     pub(crate) machine: Machine,
-    /// Another run, for a second column.
-    pub(crate) beside: Option<Beside>,
+    /// The rivals, and the versions of them that were built.
+    pub(crate) rivals: BTreeMap<String, String>,
     /// Whether each was done once only.
     pub(crate) quick: bool,
+    /// The first has all the rows that are displayed; the others say what those are elsewhere.
+    pub(crate) columns: Vec<Column>,
+}
+
+/// What was measured with one allocator.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Column {
+    pub(crate) allocator: String,
+    pub(crate) suites: Vec<Suite>,
+}
+
+/// Some rows of the table.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Suite {
+    pub(crate) name: String,
+    pub(crate) rows: Vec<Row>,
 }
 
 impl Report {
+    /// What was measured in this run.
+    pub(crate) fn of_this_run(suites: Vec<Suite>, quick: bool) -> Self {
+        Self {
+            machine: Machine::of_this_run(),
+            rivals: rivals().collect(),
+            quick,
+            columns: vec![Column {
+                allocator: allocator::NAME.to_owned(),
+                suites,
+            }],
+        }
+    }
+
+    /// Reads what [`to_json`](Self::to_json) made.
+    ///
+    /// # Errors
+    ///
+    /// What reading the file reports; `InvalidData` if it is no report.
+    pub(crate) fn read(file: &Path) -> io::Result<Self> {
+        let report = serde_json::from_slice(&fs::read(file)?);
+        report.map_err(|error| {
+            let no_report = format!("{}: {error}", file.display());
+            io::Error::new(io::ErrorKind::InvalidData, no_report)
+        })
+    }
+
+    /// Puts another run beside this one: the suites that this one has not with this one's, if both had
+    /// the same allocator, or else in a column of their own.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` if it was on another machine.
+    pub(crate) fn join(&mut self, other: Self) -> io::Result<()> {
+        if self.machine != other.machine {
+            let apart = "the runs were on different machines";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, apart));
+        }
+        self.rivals.extend(other.rivals);
+        self.quick |= other.quick;
+        for column in other.columns {
+            let mut columns = self.columns.iter_mut();
+            match columns.find(|known| known.allocator == column.allocator) {
+                Some(known) => known.join(column),
+                None => self.columns.push(column),
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn to_json(&self) -> Value {
-        let rivals: Value = rivals()
-            .map(|(name, version)| (name.to_owned(), Value::from(version)))
-            .collect();
-        let rows: Value = self.rows.iter().map(row_to_json).collect();
+        let columns: Value = self.columns.iter().map(column_to_json).collect();
         let recorded: Value = recorded::FIGURES.iter().map(recorded_to_json).collect();
         json!({
             "quick": self.quick,
-            "machine": {"cpu": self.machine.processor, "cores": self.machine.cores},
-            "allocator": allocator::NAME,
-            "rivals": rivals,
-            "rows": rows,
+            "machine": self.machine,
+            "rivals": self.rivals,
+            "columns": columns,
             "recorded": recorded,
         })
     }
 
-    /// What was measured in this run.
-    fn measured(&self) -> Table {
-        let header = ["work", "by", "median", "min", "max", "ratio"].map(str::to_owned);
-        let more = self.beside.iter().flat_map(|beside| {
-            let ratio = format!("ratio, {}", beside.allocator);
-            [beside.allocator.clone(), ratio]
-        });
-        let mut table = table(header.into_iter().chain(more));
-        for row in &self.rows {
-            for (index, figure) in row.figures.iter().enumerate() {
-                let more = self
-                    .beside
-                    .iter()
-                    .flat_map(|beside| again(row, figure, beside));
-                let cells = cells(row, figure, index == 0);
-                table.add_row(cells.into_iter().chain(more));
+    /// The suites that are displayed.
+    pub(crate) fn suites(&self) -> &[Suite] {
+        self.columns.first().map_or(&[], |column| &*column.suites)
+    }
+
+    /// The columns beside the first.
+    pub(crate) fn others(&self) -> &[Column] {
+        self.columns.get(1..).unwrap_or_default()
+    }
+}
+
+impl Column {
+    fn join(&mut self, other: Self) {
+        for suite in other.suites {
+            if self.suites.iter().all(|known| known.name != suite.name) {
+                self.suites.push(suite);
             }
         }
-        table
+    }
+
+    /// The same work, as it was measured here.
+    pub(crate) fn row(&self, work: &str) -> Option<&Row> {
+        let mut rows = self.suites.iter().flat_map(|suite| &suite.rows);
+        rows.find(|row| row.work == work)
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.measured())?;
-        let header = ["recorded, not in this run", "by", "median"];
-        let mut recorded = table(header.map(str::to_owned));
-        for Recorded {
-            work,
-            by,
-            unit,
-            median,
-        } in &recorded::FIGURES
-        {
-            recorded.add_row([*work, *by, &format_number(*unit, *median)]);
-        }
-        writeln!(f, "{recorded}\nRecorded by {}.", recorded::SOURCE)?;
+        write!(f, "{}", Table(self))?;
+        writeln!(f, "Figures of Node's libraries were {}.", recorded::SOURCE)?;
         for note in NOTES {
             writeln!(f, "{note}")?;
         }
         if self.quick {
-            writeln!(
-                f,
-                "Each was done once: these figures only show that it works."
-            )?;
+            writeln!(f, "{ONCE}")?;
         }
-        let Machine { processor, cores } = &self.machine;
-        let processor = processor.as_deref().unwrap_or("unknown");
-        let cores = cores.map_or_else(|| "?".to_owned(), |cores| cores.to_string());
-        let allocator = allocator::NAME;
-        writeln!(
-            f,
-            "Machine: {processor}, {cores} cores. Allocator: {allocator}."
-        )?;
-        write!(f, "Rivals:")?;
-        for (index, (name, version)) in rivals().enumerate() {
-            write!(f, "{} {name} {version}", if index == 0 { "" } else { "," })?;
-        }
-        writeln!(f, ".")
+        let allocators = self.columns.iter().map(|column| &*column.allocator);
+        let allocators: Vec<_> = allocators.collect();
+        writeln!(f, "Machine: {}.", self.machine)?;
+        writeln!(f, "Allocator: {}.", allocators.join(", "))?;
+        writeln!(f, "Rivals: {}.", self.rivals_line())
     }
 }
 
-/// An empty table, the first two columns of which are names.
-fn table(header: impl IntoIterator<Item = String>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(header);
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
+impl Report {
+    /// Names and versions.
+    pub(crate) fn rivals_line(&self) -> String {
+        let rivals = self.rivals.iter();
+        let rivals: Vec<_> = rivals
+            .map(|(name, version)| format!("{name} {version}"))
+            .collect();
+        rivals.join(", ")
     }
-    table
 }
 
-/// The same figure of another run: its median and its ratio there.
-fn again(row: &Row, figure: &Figure, beside: &Beside) -> [String; 2] {
-    let median = |figure: &Figure| beside.median(&row.work, figure.contestant);
-    let Some(there) = median(figure).filter(|_| !figure.recorded) else {
-        return [String::new(), String::new()];
-    };
-    let number = format_number(row.unit, there);
-    let ours = row.figures.first().filter(|_| !figure.is_ours());
-    let ratio = ours.and_then(median).map_or_else(String::new, |ours| {
-        format_number(Unit::Times, row.unit.ratio(ours, there))
-    });
-    [number, ratio]
-}
+/// Said of figures that were not measured long enough to mean something.
+pub(crate) const ONCE: &str = "Each was done once: these figures only show that it works.";
 
-/// The first of a row's figures, which is ours, also says what the work is.
-fn cells(row: &Row, figure: &Figure, first: bool) -> [String; 6] {
-    let number = |number| format_number(row.unit, number);
-    let spread = |bound| {
-        if figure.min < figure.max {
-            number(bound)
-        } else {
-            String::new()
-        }
+fn column_to_json(column: &Column) -> Value {
+    let suite = |suite: &Suite| {
+        let rows: Value = suite.rows.iter().map(row_to_json).collect();
+        json!({"name": suite.name, "rows": rows})
     };
-    let ratio = if figure.is_ours() {
-        String::new()
-    } else {
-        format_number(Unit::Times, row.ratio(figure))
-    };
-    [
-        if first {
-            row.work.clone()
-        } else {
-            String::new()
-        },
-        figure.contestant.to_owned(),
-        number(figure.median),
-        spread(figure.min),
-        spread(figure.max),
-        ratio,
-    ]
+    let suites: Value = column.suites.iter().map(suite).collect();
+    json!({"allocator": column.allocator, "suites": suites})
 }
 
 fn row_to_json(row: &Row) -> Value {
@@ -203,31 +215,22 @@ fn row_to_json(row: &Row) -> Value {
         })
     };
     let figures: Value = row.figures.iter().map(figure).collect();
-    json!({"work": row.work, "unit": unit_name(row.unit), "figures": figures})
+    json!({"work": row.work, "unit": row.unit, "figures": figures})
 }
 
 fn recorded_to_json(figure: &Recorded) -> Value {
     json!({
         "work": figure.work,
         "by": figure.by,
-        "unit": unit_name(figure.unit),
+        "unit": figure.unit,
         "median": figure.median,
         "recorded": true,
         "source": recorded::SOURCE,
     })
 }
 
-const fn unit_name(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Nanoseconds => "ns",
-        Unit::PerSecond => "per_second",
-        Unit::Bytes => "bytes",
-        Unit::Times => "times",
-    }
-}
-
 /// The rivals and the versions of them that were built.
-fn rivals() -> impl Iterator<Item = (&'static str, &'static str)> {
+fn rivals() -> impl Iterator<Item = (String, String)> {
     let lock = include_str!("../../../Cargo.lock");
     RIVALS.iter().map(|&rival| {
         let line = format!("name = \"{rival}\"");
@@ -235,33 +238,67 @@ fn rivals() -> impl Iterator<Item = (&'static str, &'static str)> {
         let version = lines
             .nth(1)
             .and_then(|line| line.strip_prefix("version = "));
-        (rival, version.unwrap_or("?").trim_matches('"'))
+        let version = version.unwrap_or("?").trim_matches('"');
+        (rival.to_owned(), version.to_owned())
     })
 }
 
-/// Three digits and a unit.
-fn format_number(unit: Unit, number: f64) -> String {
+/// Three digits and a unit; whole bytes, and large multiples with all their digits.
+pub(crate) fn format_number(unit: Unit, number: f64) -> String {
     let (scaled, name) = match unit {
         Unit::Nanoseconds if number < 1e3 => (number, " ns"),
         Unit::Nanoseconds if number < 1e6 => (number / 1e3, " µs"),
         Unit::Nanoseconds => (number / 1e6, " ms"),
         Unit::PerSecond if number < 1e6 => (number / 1e3, " k/s"),
         Unit::PerSecond => (number / 1e6, " M/s"),
-        Unit::Bytes if number < 1e3 => (number, " B"),
+        Unit::Bytes if number < 1e4 => return with_commas(&format!("{number:.0}")) + " B",
         Unit::Bytes => (number / 1e3, " kB"),
-        Unit::Times => (number, "×"),
+        Unit::Times => (number, " ×"),
     };
     let decimals = match scaled {
         ..10.0 => 2,
         10.0..100.0 => 1,
         _ => 0,
     };
-    format!("{scaled:.decimals$}{name}")
+    with_commas(&format!("{scaled:.decimals$}")) + name
+}
+
+fn with_commas(number: &str) -> String {
+    let whole = number.find('.').unwrap_or(number.len());
+    let mut out = String::with_capacity(number.len() + whole / 3);
+    for (index, digit) in number.char_indices() {
+        if index > 0 && index < whole && (whole - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// With a variant of ours, a rival, and one that was recorded.
+    pub(crate) fn report(allocator: &str, suite: &str, work: &str, ours: f64) -> Report {
+        let figures = vec![
+            Figure::of("headwater", vec![ours]),
+            Figure::of("headwater, with more", vec![ours * 2.0]),
+            Figure::of("another", vec![30.0]),
+            Figure::recorded("a third", 5.0),
+        ];
+        let rows = vec![Row {
+            work: work.to_owned(),
+            unit: Unit::Nanoseconds,
+            figures,
+        }];
+        let name = suite.to_owned();
+        let mut report = Report::of_this_run(vec![Suite { name, rows }], false);
+        for column in &mut report.columns {
+            allocator.clone_into(&mut column.allocator);
+        }
+        report
+    }
 
     #[test]
     fn numbers_have_three_digits() {
@@ -271,8 +308,11 @@ mod tests {
         assert_eq!(of(Unit::Nanoseconds, 206e6), "206 ms");
         assert_eq!(of(Unit::PerSecond, 1_234_567.0), "1.23 M/s");
         assert_eq!(of(Unit::Bytes, 461.0), "461 B");
+        assert_eq!(of(Unit::Bytes, 16.1), "16 B");
+        assert_eq!(of(Unit::Bytes, 1_601.4), "1,601 B");
         assert_eq!(of(Unit::Bytes, 13_967.0), "14.0 kB");
-        assert_eq!(of(Unit::Times, 0.5), "0.50×");
+        assert_eq!(of(Unit::Times, 0.5), "0.50 ×");
+        assert_eq!(of(Unit::Times, 3_014_432.4), "3,014,432 ×");
     }
 
     #[test]
@@ -280,5 +320,36 @@ mod tests {
         for (name, version) in rivals() {
             assert!(version.starts_with(|c: char| c.is_ascii_digit()), "{name}");
         }
+    }
+
+    #[test]
+    fn runs_are_put_together_by_allocator_and_suite_and_can_be_read_again() {
+        let mut report = report("system", "a", "work", 10.0);
+        for (allocator, suite, work) in [
+            ("system", "b", "more work"),
+            ("system", "a", "known already"),
+            ("mimalloc", "a", "work"),
+        ] {
+            let other = tests::report(allocator, suite, work, 15.0);
+            report.join(other).unwrap();
+        }
+        let json = report.to_json();
+        let read: Report = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(read.to_json(), json);
+        let works = read.suites().iter().flat_map(|suite| &suite.rows);
+        let works: Vec<_> = works.map(|row| &*row.work).collect();
+        assert_eq!(works, ["work", "more work"]);
+        let there = read.others().first().and_then(|column| column.row("work"));
+        let there = there.and_then(|row| row.ratio(row.by("another")?));
+        assert_eq!(there, Some(2.0));
+        assert!(
+            json.pointer("/columns/0/suites/0/rows/0/figures/1/ratio")
+                .unwrap()
+                .is_null()
+        );
+
+        let mut elsewhere = tests::report("system", "c", "work", 10.0);
+        elsewhere.machine.cores = Some(1_000);
+        report.join(elsewhere).unwrap_err();
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use cpu_time::ThreadTime;
 use headwater::{Encoding, Key, SubscribeOptions, from_value, to_value};
-use headwater_benches::room;
+use headwater_benches::{Fleet, builder, room};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     measure::{Contest, Effort, Figure, Row, Unit, as_f64, repeat},
-    recorded, stores,
+    recorded,
 };
 
 const ENTITIES: usize = 1_000;
@@ -18,10 +18,9 @@ const ENTITIES: usize = 1_000;
 pub(crate) fn ticks(effort: Effort) -> Vec<Row> {
     let mut game: Game = from_value(&room(ENTITIES)).expect("a room");
     let key = Key::new("room").expect("a short name is a key");
-    let engine = stores::builder().build().expect("the settings are valid");
     let root = to_value(&game).expect("a document");
     assert!(root.identical(&room(ENTITIES)));
-    engine.create(&key, root).expect("a new key");
+    let Fleet { engine, .. } = Fleet::of(builder(), [(key.clone(), root)]);
     let options = SubscribeOptions {
         from: engine.position(&key),
         ..SubscribeOptions::default()

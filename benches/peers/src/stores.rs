@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use ahash::RandomState;
 use dashmap::DashMap;
-use headwater::{Builder, Engine, Incarnation, Key};
-use headwater_benches::player;
+use headwater::{Builder, Engine, Key};
+use headwater_benches::{Fleet, player, player_key};
 use parking_lot::RwLock;
 
 use crate::input;
@@ -34,7 +34,7 @@ pub(crate) fn documents() -> Vec<Stored> {
         let player = player(number);
         let member = player.as_object().and_then(|player| player.get(MEMBER));
         Stored {
-            key: Key::new(&format!("player/{number}")).expect("a short name is a key"),
+            key: player_key(number),
             number: member.and_then(headwater::Value::as_u64).expect("a number"),
             text: player.to_string(),
         }
@@ -42,18 +42,11 @@ pub(crate) fn documents() -> Vec<Stored> {
     (0..DOCUMENTS).map(stored).collect()
 }
 
-/// An engine with its seeds fixed, so that every run has the same documents in the same shards.
-pub(crate) fn builder() -> Builder {
-    Engine::builder().shard_seed(1).incarnation(Incarnation(1))
-}
-
 pub(crate) fn engine(builder: Builder, documents: &[Stored]) -> Engine {
-    let engine = builder.build().expect("the settings are valid");
-    for Stored { key, text, .. } in documents {
-        let created = engine.create(key, input::ours(text.as_bytes()));
-        created.expect("a new key");
-    }
-    engine
+    let parsed = documents
+        .iter()
+        .map(|Stored { key, text, .. }| (key.clone(), input::ours(text.as_bytes())));
+    Fleet::of(builder, parsed).engine
 }
 
 pub(crate) fn concurrent_map(documents: &[Stored]) -> ConcurrentMap {

@@ -10,7 +10,7 @@ use crate::{
     chart::{Chart, Line, Scale},
     measure::{Effort, Point, as_f64, timed},
     unit::Unit,
-    workload::{engine, follow, key, position},
+    workload::{follow, one, position},
 };
 
 /// Of the room's players so many move.
@@ -20,10 +20,7 @@ const BEHIND: [u64; 4] = [1, 10, 100, 1_000];
 
 /// What it takes to bring a subscriber up to date that is further and further behind.
 pub(crate) fn charts(effort: Effort) -> Vec<Chart> {
-    let (engine, key) = (engine(1_024), key(0));
-    engine
-        .create(&key, room(ROOM_PLAYERS_1MB))
-        .expect("a new key");
+    let (engine, key) = one(1_024, room(ROOM_PLAYERS_1MB));
     let mut rng = fastrand::Rng::with_seed(1);
     for _ in 0..1_000 {
         engine

@@ -6,7 +6,7 @@ use crate::{
     chart::{Chart, Line, Scale},
     measure::{Effort, Point, as_f64, repeat},
     unit::Unit,
-    workload::{engine, hits, item, key, one_of},
+    workload::{hits, item, items, key, one_of},
 };
 
 /// One commit each: so many are made that a longer history would be most of what is in memory.
@@ -26,15 +26,12 @@ pub(crate) fn charts(effort: Effort) -> Vec<Chart> {
     let mut at_rest = Line::new("at rest");
     let mut written = Line::new("with a commit and a lane");
     for count in effort.sizes(&[1_000, 10_000, 100_000, 1_000_000], &[]) {
-        let engine = engine(COMMITS);
-        let mut bytes = 0;
-        for number in 0..count {
-            let item = item(number);
-            bytes += item.written_bytes();
-            engine.create(&key(number), item).expect("a new key");
-        }
+        let fleet = items(COMMITS, count);
+        let engine = &fleet.engine;
         let each = |bytes| Point::exact(count, as_f64(bytes)).shared_by(count);
-        text.push(each(bytes));
+        text.push(each(
+            (0..count).map(|number| item(number).written_bytes()).sum(),
+        ));
         at_rest.push(each(engine.memory().total()));
 
         // Everything once before it is measured: what only the first time costs would be in the figures
@@ -44,27 +41,25 @@ pub(crate) fn charts(effort: Effort) -> Vec<Chart> {
         let client = engine.open_session().expect("room for one session");
         let mut applied = Visits::new(&keys);
         let mut submitted = Visits::new(&keys);
-        applied.apply(&engine, count);
+        applied.apply(engine, count);
         submitted.submit(&client, count);
         written.push(each(engine.memory().total()));
 
         for (line, keys) in [(&mut get, &*keys), (&mut get_hot, hot)] {
             let mut read = Visits::new(keys);
-            read.get(&engine, keys.len() as u64);
-            line.push(effort.cost(count, |times| read.get(&engine, times)));
+            read.get(engine, keys.len() as u64);
+            line.push(effort.cost(count, |times| read.get(engine, times)));
         }
-        apply.push(effort.cost(count, |times| applied.apply(&engine, times)));
+        apply.push(effort.cost(count, |times| applied.apply(engine, times)));
         submit.push(effort.cost(count, |times| submitted.submit(&client, times)));
         let mut applied_hot = Visits::new(hot);
-        applied_hot.apply(&engine, hot.len() as u64);
-        apply_hot.push(effort.cost(count, |times| applied_hot.apply(&engine, times)));
+        applied_hot.apply(engine, hot.len() as u64);
+        apply_hot.push(effort.cost(count, |times| applied_hot.apply(engine, times)));
 
         let counts = engine.counts();
         assert_eq!((counts.applied, counts.held), (submitted.count, 0));
-        let versions = keys.iter().filter_map(|key| engine.position(key));
-        let versions: u64 = versions.map(|position| position.version.0).sum();
         assert_eq!(
-            versions,
+            fleet.commits(),
             applied.count + applied_hot.count + submitted.count
         );
     }

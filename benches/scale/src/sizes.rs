@@ -9,7 +9,7 @@ use crate::{
     chart::{Chart, Line, Scale},
     measure::{Effort, repeat},
     unit::Unit,
-    workload::{engine, follow, key, one_of, position},
+    workload::{follow, one, one_of, position},
 };
 
 const COMMITS: usize = 256;
@@ -93,8 +93,7 @@ struct Document {
 
 impl Document {
     fn new(root: Value, players: usize) -> Self {
-        let (engine, key) = (engine(COMMITS), key(0));
-        engine.create(&key, root).expect("a new key");
+        let (engine, key) = one(COMMITS, root);
         let mut players: Vec<_> = (0..players).collect();
         fastrand::Rng::with_seed(1).shuffle(&mut players);
         let change = |&player: &usize| {

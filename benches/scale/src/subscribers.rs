@@ -4,14 +4,14 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use headwater::{Encoding, Engine, Key, SubscribeOptions, Subscription};
-use headwater_benches::player;
+use headwater::Encoding;
+use headwater_benches::{FanOut, Fleet};
 
 use crate::{
     chart::{Chart, Line, Scale},
     measure::{Effort, repeat},
     unit::Unit,
-    workload::{engine, follow, hits, key, one_of, position},
+    workload::builder,
 };
 
 /// More than a round's commits would do, so that nobody falls out of the history.
@@ -23,23 +23,23 @@ pub(crate) fn charts(effort: Effort) -> Vec<Chart> {
     let mut polled = Line::new("commit and frame, for each");
     let mut woken = Line::new("with a wake-up, for each");
     for count in effort.sizes(&[1, 10, 100, 1_000, 10_000], &[]) {
-        let mut room = Room::new(count);
+        let mut room = crowd(count);
         let cost = effort.cost(count, |times| repeat(times, || room.commit()));
         commit.push(cost);
-        let mut room = Room::new(count);
+        let mut room = crowd(count);
         let cost = effort.cost(count, |times| {
             repeat(times, || {
                 room.commit();
-                room.deliver();
+                deliver(&mut room);
             })
         });
         polled.push(cost.shared_by(count));
-        let mut room = Room::new(count);
+        let mut room = crowd(count);
         let cost = effort.cost(count, |times| {
             repeat(times, || {
-                room.sleep();
+                sleep(&mut room);
                 room.commit();
-                room.deliver();
+                deliver(&mut room);
             })
         });
         woken.push(cost.shared_by(count));
@@ -64,61 +64,30 @@ pub(crate) fn charts(effort: Effort) -> Vec<Chart> {
     }]
 }
 
-/// A document and those who follow it.
-struct Room {
-    engine: Engine,
-    key: Key,
-    hits: [Arc<headwater::Patch>; 2],
-    commits: u64,
-    followers: Vec<Subscription>,
+/// One document and so many followers of it.
+fn crowd(followers: u64) -> FanOut {
+    let followers = usize::try_from(followers).unwrap_or(usize::MAX);
+    FanOut::new(Fleet::of_players(builder(COMMITS), 1), followers)
 }
 
-impl Room {
-    fn new(followers: u64) -> Self {
-        let (engine, key) = (engine(COMMITS), key(0));
-        engine.create(&key, player(0)).expect("a new key");
-        let options = SubscribeOptions {
-            from: Some(position(&engine, &key)),
-            ..SubscribeOptions::default()
-        };
-        let follow = |_| follow(&engine, &key, options.clone());
-        Self {
-            followers: (0..followers).map(follow).collect(),
-            hits: hits(1_000),
-            commits: 0,
-            engine,
-            key,
-        }
-    }
+/// Takes the frame of the last commit to each of them.
+fn deliver(room: &mut FanOut) {
+    let mut first: Option<Arc<[u8]>> = None;
+    room.deliver(|_, bytes| {
+        let first = first.get_or_insert_with(|| Arc::clone(&bytes));
+        assert!(Arc::ptr_eq(first, &bytes), "encoded more than once");
+    });
+    let commits = room.commits();
+    let last = room.followers_mut().last();
+    let last = last.and_then(|follower| follower.position());
+    assert_eq!(last.map(|position| position.version.0), Some(commits));
+}
 
-    fn commit(&mut self) {
-        let hit = Arc::clone(one_of(&self.hits, self.commits));
-        self.commits += 1;
-        let version = self.engine.apply(&self.key, hit);
-        assert_eq!(version.map(|version| version.0), Ok(self.commits));
-    }
-
-    /// Takes the frame of the last commit to each of them.
-    fn deliver(&mut self) {
-        let mut first: Option<Arc<[u8]>> = None;
-        for follower in &mut self.followers {
-            let bytes = follower.poll_bytes(Encoding::Json);
-            let bytes = bytes
-                .expect("the document is there")
-                .expect("a new version");
-            let first = first.get_or_insert_with(|| Arc::clone(&bytes));
-            assert!(Arc::ptr_eq(first, &bytes), "encoded more than once");
-        }
-        let last = self.followers.last().and_then(Subscription::position);
-        assert_eq!(last.map(|position| position.version.0), Some(self.commits));
-    }
-
-    /// Has each of them wait for the next commit.
-    fn sleep(&mut self) {
-        let mut context = Context::from_waker(Waker::noop());
-        for follower in &mut self.followers {
-            let next = pin!(follower.next_bytes(Encoding::Json));
-            assert!(matches!(next.poll(&mut context), Poll::Pending));
-        }
+/// Has each of them wait for the next commit.
+fn sleep(room: &mut FanOut) {
+    let mut context = Context::from_waker(Waker::noop());
+    for follower in room.followers_mut() {
+        let next = pin!(follower.next_bytes(Encoding::Json));
+        assert!(matches!(next.poll(&mut context), Poll::Pending));
     }
 }

@@ -5,14 +5,15 @@ use std::{
     time::Instant,
 };
 
-use headwater::{Engine, Key, Version};
+use headwater::{Key, Version};
+use headwater_benches::Fleet;
 
 use crate::{
     chart::{Chart, Line, Scale},
     machine,
     measure::{Effort, Point, as_f64},
     unit::Unit,
-    workload::{engine, hits, item, key, one_of},
+    workload::{hits, items, key, one_of},
 };
 
 const COMMITS: usize = 16;
@@ -66,12 +67,7 @@ pub(crate) fn charts(effort: Effort) -> Vec<Chart> {
 
 /// Threads that read, each through a handle of its own to the document that `choose` gives it.
 fn reads(effort: Effort, threads: u64, choose: impl Fn(u64) -> u64) -> Point {
-    let engine = engine(COMMITS);
-    for number in 0..threads {
-        engine
-            .create(&key(number), item(number))
-            .expect("a new key");
-    }
+    let Fleet { engine, .. } = items(COMMITS, threads);
     effort.point(threads, || {
         let (rate, _) = throughput(effort, threads, |thread| {
             let handle = engine.handle(&key(choose(thread)));
@@ -88,15 +84,11 @@ fn reads(effort: Effort, threads: u64, choose: impl Fn(u64) -> u64) -> Point {
 
 /// Threads that replace a number, each in the document that `choose` gives it for its turn.
 fn writes(effort: Effort, threads: u64, choose: impl Fn(u64, u64) -> u64 + Copy + Send) -> Point {
-    let engine = engine(COMMITS);
-    let keys: Vec<Key> = (0..threads * OWN_DOCUMENTS).map(key).collect();
-    for (number, key) in (0..).zip(&keys) {
-        engine.create(key, item(number)).expect("a new key");
-    }
+    let fleet = items(COMMITS, threads * OWN_DOCUMENTS);
     let mut total = 0;
     let point = effort.point(threads, || {
         let (rate, done) = throughput(effort, threads, |thread| {
-            let (engine, hits) = (&engine, hits(1_000 * (thread + 1)));
+            let (engine, hits) = (&fleet.engine, hits(1_000 * (thread + 1)));
             let keys: Vec<Key> = (0..threads * OWN_DOCUMENTS).map(key).collect();
             move |turn| {
                 let number = usize::try_from(choose(thread, turn)).unwrap_or_default();
@@ -111,13 +103,8 @@ fn writes(effort: Effort, threads: u64, choose: impl Fn(u64, u64) -> u64 + Copy 
         total += done;
         rate
     });
-    assert_eq!(commits(&engine, &keys), total);
+    assert_eq!(fleet.commits(), total);
     point
-}
-
-fn commits(engine: &Engine, keys: &[Key]) -> u64 {
-    let positions = keys.iter().filter_map(|key| engine.position(key));
-    positions.map(|position| position.version.0).sum()
 }
 
 /// Operations a second that so many threads do together, and how many they did, in the wall time from

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use headwater::{
-    Engine, HistoryBounds, Incarnation, Key, Limits, Patch, Pointer, Position, SubscribeOptions,
+    Builder, Engine, HistoryBounds, Key, Limits, Patch, Pointer, Position, SubscribeOptions,
     Subscription, Value,
 };
-use headwater_benches::{PLAYER_HP, replace};
+use headwater_benches::{Fleet, PLAYER_HP, replace};
 
 /// Far more than any series takes, so that nothing is let go while it is measured.
 const MEMORY_MAX: u64 = 1 << 40;
@@ -13,11 +13,9 @@ const MEMORY_MAX: u64 = 1 << 40;
 /// what is measured longer is not more.
 const OUTCOMES_MAX: usize = 3;
 
-/// An engine without limits on what a document takes, whose documents remember so many commits.
-pub(crate) fn engine(commits: usize) -> Engine {
-    Engine::builder()
-        .shard_seed(1)
-        .incarnation(Incarnation(1))
+/// Of an engine without limits on what a document takes, whose documents remember so many commits.
+pub(crate) fn builder(commits: usize) -> Builder {
+    headwater_benches::builder()
         .memory_max(MEMORY_MAX)
         .limits(Limits::NONE)
         .outcomes_max(OUTCOMES_MAX)
@@ -28,8 +26,19 @@ pub(crate) fn engine(commits: usize) -> Engine {
             commits_max: commits,
             ..HistoryBounds::default()
         })
-        .build()
-        .expect("the settings are valid")
+}
+
+/// Such an engine with one document.
+pub(crate) fn one(commits: usize, root: Value) -> (Engine, Key) {
+    let key = key(0);
+    let Fleet { engine, .. } = Fleet::of(builder(commits), [(key.clone(), root)]);
+    (engine, key)
+}
+
+/// Such an engine with so many [`item`]s.
+pub(crate) fn items(commits: usize, count: u64) -> Fleet {
+    let documents = (0..count).map(|number| (key(number), item(number)));
+    Fleet::of(builder(commits), documents)
 }
 
 pub(crate) fn key(number: u64) -> Key {

@@ -72,14 +72,26 @@ fn taken_out(old: usize) -> u64 {
 }
 
 #[test]
-fn a_subscriber_takes_208_bytes() {
+fn a_subscriber_takes_208_bytes_and_nothing_more_if_it_is_never_read() {
     let _alone = alone();
     for count in [1_000, 10_000] {
         let mix = Mix::new(0);
-        let key = mix.make(0, "{}");
+        let key = mix.make(0, r#"{"n":0}"#);
+        let replace = patch(r#"[{"op":"replace","path":"/n","value":1}]"#);
+        let commit = || {
+            for _ in 0..10_000 {
+                let applied = mix.engine.apply(&key, Arc::clone(&replace));
+                applied.expect("the path is there");
+            }
+        };
+        // From here on, the history lets go of a commit for each that it gets.
+        commit();
         let mut subscriptions = Vec::with_capacity(count);
         let took = each(count, |_| {
-            let options = SubscribeOptions::default();
+            let options = SubscribeOptions {
+                from: mix.engine.position(&key),
+                ..SubscribeOptions::default()
+            };
             let subscription = mix.engine.subscribe(&key, options);
             subscriptions.push(subscription.expect("it is there"));
         });
@@ -88,6 +100,10 @@ fn a_subscriber_takes_208_bytes() {
             took + f64::from(u32::try_from(size_of::<Subscription>()).expect("few")),
             208,
         );
+        let before = held();
+        commit();
+        let more = held() - before;
+        assert!(more <= 0.0, "{more} bytes more for {count} subscribers");
     }
 }
 

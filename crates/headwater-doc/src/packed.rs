@@ -264,13 +264,15 @@ mod tests {
             let plain = string.bytes().all(|byte| byte >= 0x20 && byte != b'\\');
             if plain { Words::new(string) } else { None }
         };
+        // An interpreter takes hours for all of them.
+        let step = if cfg!(miri) { 7 } else { 1 };
         let mut found = 0;
         for filler in ["a", "~", "!", "#", "[", "]", "\u{7f}", "é", "漢", "😀"] {
-            for count in 0..=17 {
+            for count in (0..=17).step_by(step) {
                 for inside in ["", "\n", "\u{1f}", "\\", "\"", " ", "\0"] {
                     for at in 0..=count {
                         let (before, behind) = (filler.repeat(at), filler.repeat(count - at));
-                        for after in 0..=17 {
+                        for after in (0..=17).step_by(step) {
                             let text =
                                 format!("\"{before}{inside}{behind}\"{}", "\"".repeat(after));
                             let words = Words::quoted(&text, 1);
@@ -286,7 +288,7 @@ mod tests {
                 }
             }
         }
-        assert!(found > 1_000, "{found}");
+        assert!(found > 1_000 / (step * step), "{found}");
         let text = "é is no place to start in";
         assert!(Words::quoted(text, 1).is_none() && Words::quoted(text, 100).is_none());
     }

@@ -145,16 +145,31 @@ impl Operation {
             ) => Self::Splice {
                 path,
                 index: *index,
-                remove: match inserted.view() {
-                    View::String(text) => text.scalars(),
-                    View::Array(array) => array.len(),
-                    _ => 0,
-                },
+                remove: splice_len(inserted),
                 insert,
             },
             (_, Some(value)) => Self::Replace { path, value },
             (_, None) => Self::Remove { path },
         })
+    }
+
+    /// [`written_bytes`](Self::written_bytes) of that, which is not made for it.
+    fn inverse_bytes(&self, taken: Option<&Value>) -> u64 {
+        let path = self.path().as_str();
+        let path = (path.len() + escape_bytes(path) + 2) as u64;
+        let (op, members) = match (self, taken) {
+            (Self::Remove { .. }, Some(value)) => ("add", Self::value_bytes(value)),
+            (Self::Splice { index, insert, .. }, Some(removed)) => {
+                let removed = removed.written_bytes();
+                (
+                    "splice",
+                    Self::splice_bytes(*index, splice_len(insert), removed),
+                )
+            }
+            (_, Some(value)) => ("replace", Self::value_bytes(value)),
+            (_, None) => ("remove", 0),
+        };
+        Self::bytes(op, path, members)
     }
 
     /// Bytes of [`to_value`](Self::to_value) as compact text.
@@ -302,6 +317,15 @@ impl Operation {
             .into_iter()
             .chain(members)
             .collect()
+    }
+}
+
+/// How many elements or Unicode scalar values a splice inserts.
+fn splice_len(insert: &Value) -> usize {
+    match insert.view() {
+        View::String(text) => text.scalars(),
+        View::Array(array) => array.len(),
+        _ => 0,
     }
 }
 
@@ -472,7 +496,12 @@ impl Patch {
             ([Operation::Replace { value, .. }], Some(taken)) => {
                 self.bytes - value.written_bytes() + taken.written_bytes()
             }
-            _ => self.inverse(taken).bytes,
+            // Never a `test`, which changes nothing.
+            (operations, _) => operations
+                .iter()
+                .fold(Self::HEAD_BYTES, |bytes, operation| {
+                    bytes + operation.inverse_bytes(taken) + 1
+                }),
         }
     }
 

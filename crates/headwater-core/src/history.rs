@@ -218,7 +218,7 @@ impl History {
 }
 
 impl Commit {
-    /// The patch that undoes it. O(1), and no allocation.
+    /// The patch that undoes it, as [`Applied::inverse`].
     #[must_use]
     pub fn inverse(&self) -> Cow<'_, Patch> {
         self.applied.inverse(&self.patch)
@@ -260,7 +260,7 @@ impl Charge {
         let own = patch.heap_bytes() - brought + applied.heap_bytes();
         Self {
             own: own + (size_of::<Commit>() + size_of::<Patch>() + ARCS) as u64,
-            removed: applied.removed_bytes(),
+            removed: applied.removed_bytes(patch),
             brought,
         }
     }

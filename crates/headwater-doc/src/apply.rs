@@ -75,7 +75,8 @@ impl Applied {
         applied
     }
 
-    /// The patch that undoes the one that was applied. O(1), and no allocation.
+    /// The patch that undoes the one that was applied. O(bytes of its path) if it has one operation, or else O(1);
+    /// no allocation.
     #[must_use]
     pub fn inverse(&self, patch: &Patch) -> Cow<'_, Patch> {
         match &self.undo {
@@ -120,8 +121,9 @@ impl Applied {
     /// Of [`heap_bytes`](Self::heap_bytes), those of the values that were replaced or removed, but for what
     /// splices took out. O(1).
     #[must_use]
-    pub fn removed_bytes(&self) -> u64 {
+    pub fn removed_bytes(&self, patch: &Patch) -> u64 {
         match &self.undo {
+            Undo::Alone(_) if matches!(patch.operations(), [Operation::Splice { .. }]) => 0,
             Undo::Alone(taken) => taken.as_ref().map_or(0, Value::heap_bytes),
             Undo::Patch(inverse) => inverse.put_bytes(),
         }

@@ -100,7 +100,7 @@ pub(crate) struct Parser<'a> {
     around: usize,
     /// What was read so far.
     running: Running,
-    /// Values at which the one that is read breaks the limit.
+    /// Values up to which the one that is read keeps to the limit.
     nodes_max: u64,
     /// The containers around the place, the outermost first.
     open: Vec<Open>,

@@ -288,7 +288,7 @@ impl Sum for Totals {
 /// To look at the children again when a container ends would take a tenth of the time that reading takes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Running {
-    /// Bytes of compact text, with a comma behind each value, but without names.
+    /// Bytes of compact text, with a comma behind each value, but without the names of containers that are open.
     bytes: u64,
     /// Values, also those inside containers that have ended.
     nodes: u64,
@@ -326,7 +326,7 @@ impl Running {
         self.bytes - before.bytes - 1
     }
 
-    /// The totals of what came since, without names, of which the highest has this height.
+    /// The totals of what came since, without names of its own, of which the highest has this height.
     #[inline]
     pub(crate) fn since(self, before: Self, height: u16) -> Totals {
         let sum = |now: u64, then: u64| u32::try_from(now - then).unwrap_or(u32::MAX);

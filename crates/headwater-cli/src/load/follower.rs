@@ -160,7 +160,7 @@ impl Follower {
     fn time(&mut self, frame: &Frame, before: Position, now: u64, ledger: &Ledger, meter: &Meter) {
         let first = before.version.max(self.timed_from).next().0;
         // Before those that the ledger has room for none needs a look.
-        let known = first.max((frame.to.0 + 1).saturating_sub(ledger.open().len()));
+        let known = first.max(ledger.open().first_known(frame.to));
         let mut forgotten = known - first;
         let mut versions = known..=frame.to.0;
         loop {

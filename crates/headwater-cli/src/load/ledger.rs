@@ -79,8 +79,13 @@ impl Entries {
         })
     }
 
+    /// Before this none of the versions up to `last` is known.
+    pub(crate) fn first_known(&self, last: Version) -> u64 {
+        (self.newest.min(last.0) + 1).saturating_sub(self.len())
+    }
+
     /// How many versions it holds at most.
-    pub(crate) const fn len(&self) -> u64 {
+    const fn len(&self) -> u64 {
         self.slots.len() as u64
     }
 
@@ -110,6 +115,9 @@ mod tests {
         assert_eq!(due(4), Due::NotYet);
         assert_eq!(due(2), Due::Forgotten);
         assert_eq!(ledger.open().oldest(), Some(30));
+        let first_known = |last| ledger.open().first_known(Version(last));
+        // Those behind the newest take no place away yet.
+        assert_eq!((first_known(9), first_known(5)), (3, 2));
         ledger.note(Version(2), 20);
         assert_eq!(due(6), Due::At(60));
         let empty = Ledger::new(0);

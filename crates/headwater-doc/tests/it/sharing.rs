@@ -249,6 +249,22 @@ fn numbers(count: usize) -> Value {
     (0..count).map(Value::from).collect()
 }
 
+/// What a splice takes out is no value that somebody else could hold, whether the splice comes alone or not.
+#[test]
+fn what_a_splice_takes_out_is_not_counted_with_removed_values() {
+    let splice = r#"{"op":"splice","path":"/s","index":0,"remove":90,"insert":""}"#;
+    let test = r#"{"op":"test","path":"/t","value":0}"#;
+    for text in [format!("[{splice}]"), format!("[{splice},{test}]")] {
+        let document = [("s", Value::from("x".repeat(100))), ("t", Value::from(0))];
+        let mut document: Value = document.into_iter().collect();
+        let patch = patch(&text);
+        let applied = patch
+            .apply(&mut document, &Limits::NONE)
+            .expect("it applies");
+        assert_eq!(applied.removed_bytes(&patch), 0, "{text}");
+    }
+}
+
 /// P3: a string is not a container, but has an inside too.
 #[test]
 fn a_failed_splice_leaves_the_runs_of_a_long_string_shared() {

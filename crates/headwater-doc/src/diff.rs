@@ -7,7 +7,7 @@ mod tests;
 use std::ops::Range;
 
 use crate::{
-    apply::Applied,
+    applied::Applied,
     array::Array,
     diff::{
         kin::{are_kin, is_large},

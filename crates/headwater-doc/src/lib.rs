@@ -162,6 +162,7 @@
 //! containers in both directions, whatever the format.
 
 mod adopt;
+mod applied;
 mod apply;
 mod array;
 mod chunked;
@@ -196,7 +197,8 @@ mod work;
 mod write;
 
 pub use crate::{
-    apply::{Applied, PatchError, Reason},
+    applied::Applied,
+    apply::{PatchError, Reason},
     array::{Array, Elements},
     de::{DeserializeError, DeserializeReason, from_value},
     diff::{diff, diff_within},

@@ -5,7 +5,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use crate::{
-    apply::Applied,
+    applied::Applied,
     array::Array,
     myers::Hunk,
     patch::{Operation, Operations, Patch},

@@ -4,6 +4,7 @@ use crate::{
     document::{Snapshot, Versioned},
     freed::Freed,
     id::Version,
+    work,
 };
 
 /// The old versions of a document that readers still hold, and what they keep from being freed.
@@ -63,11 +64,15 @@ impl Pins {
         }
     }
 
-    /// Notes what the commit that made `version` leaves to those who hold versions before it.
+    /// Notes what the commit that made `version` leaves to those who hold versions before it. O(log n): it may
+    /// have been made thousands of versions ago.
     pub(crate) fn retain(&mut self, version: Version, bytes: u64) {
-        let newer = |pin: &Pin| pin.snapshot.position.version >= version;
-        let mut before = self.held.iter_mut().rev().skip_while(|pin| newer(pin));
-        if let Some(pin) = before.next() {
+        let older = |pin: &Pin| {
+            work::count(1);
+            pin.snapshot.position.version < version
+        };
+        let before = self.held.partition_point(older).checked_sub(1);
+        if let Some(pin) = before.and_then(|newest| self.held.get_mut(newest)) {
             self.kept_bytes += pin.keep(bytes);
         }
     }
@@ -135,5 +140,41 @@ impl Snapshot {
     /// Whether anybody holds it but its document.
     pub(crate) fn is_held(&self) -> bool {
         Arc::strong_count(&self.0) > 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Epoch, Incarnation, Position};
+
+    /// Each commit looked at all versions that were held since the commit which the history then let go of.
+    #[test]
+    fn what_an_old_commit_leaves_is_found_in_few_steps_among_many_held_versions() {
+        let epoch = Epoch {
+            incarnation: Incarnation(1),
+            number: 1,
+        };
+        let snapshot = |version| {
+            let version = Version(version);
+            Snapshot::new(Position { epoch, version }, "[1, 2]".parse().unwrap())
+        };
+        // Of every other version.
+        let held: Vec<_> = (0..5_000).map(|half| snapshot(2 * half)).collect();
+        let mut pins = Pins::default();
+        held.iter().for_each(|held| pins.hold(held.clone()));
+        for (version, keeper) in [
+            (0, None),
+            (1, Some(0)),
+            (2, Some(0)),
+            (7, Some(3)),
+            (9_999, Some(4_999)),
+        ] {
+            let ((), steps) = work::counted(|| pins.retain(Version(version), 1));
+            assert!((1..=14).contains(&steps), "{steps} for {version}");
+            let kept = pins.held.iter_mut().map(|pin| mem::take(&mut pin.kept));
+            let kept: Vec<_> = kept.enumerate().filter(|(_, kept)| *kept > 0).collect();
+            assert_eq!(kept, Vec::from_iter(keeper.map(|keeper| (keeper, 1))));
+        }
     }
 }

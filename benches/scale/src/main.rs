@@ -45,7 +45,7 @@ struct Args {
     #[arg(long, value_parser = SERIES.map(|(name, _)| name))]
     only: Option<String>,
 
-    /// Goes on to a document of 1 GB, which takes 6 GB of memory.
+    /// Goes on to a document of 1 GiB, which takes 6 GB of memory.
     #[arg(long)]
     huge: bool,
 
@@ -68,7 +68,7 @@ const SERIES: [(&str, Series); 5] = [
 /// Where the plots of record are, from wherever the program is run.
 const OUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/performance");
 
-/// Two copies of the text of a document of 1 GB, two of its value, which are less than 2 GB each, and
+/// Two copies of the text of a document of 1 GiB, two of its value, which are less than 2 GB each, and
 /// some to spare.
 const HUGE_MEMORY: u64 = 8_000_000_000;
 

@@ -33,7 +33,7 @@ pub(crate) fn charts(effort: Effort) -> Vec<Chart> {
     let mut parse = Line::new("parse all of it");
     let mut write = Line::new("write all of it");
     let usual = [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
-    for bytes in effort.sizes(&usual, &[1_000_000_000]) {
+    for bytes in effort.sizes(&usual, &[1 << 30]) {
         let players = (bytes - ROOM_BYTES + PLAYER_BYTES / 2) / PLAYER_BYTES;
         let players = usize::try_from(players).unwrap_or_default();
         let text = room(players).to_string();

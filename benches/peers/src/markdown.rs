@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::{
     measure::{Figure, Row, Unit},
-    recorded::{self, Recorded},
+    recorded,
     report::{ONCE, Report, Suite, format_number},
 };
 
@@ -88,15 +88,8 @@ impl Markdown<'_> {
 fn recorded(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "\n## Recorded of Node's libraries\n\n")?;
     writeln!(f, "| work | library | recorded |\n| --- | --- | --- |")?;
-    for Recorded {
-        work,
-        by,
-        unit,
-        median,
-    } in &recorded::FIGURES
-    {
-        let median = format_number(*unit, *median);
-        writeln!(f, "| {work} | {by} | {median} |")?;
+    for figure in &recorded::FIGURES {
+        writeln!(f, "| {} |", figure.cells().join(" | "))?;
     }
     Ok(())
 }
@@ -123,19 +116,15 @@ fn ratios(row: &Row) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::report;
+    use crate::report::tests::joined;
 
     #[test]
     fn a_row_has_ours_the_rivals_and_their_ratios_in_each_column() {
-        let mut report = report("system", "a", "work", 10.0);
-        for (allocator, suite, work) in [
+        let report = joined([
             ("mimalloc", "a", "work"),
             ("system", "b", "more work"),
             ("system", REAL_MEMORY, "memory over text, a.json"),
-        ] {
-            let other = crate::report::tests::report(allocator, suite, work, 15.0);
-            report.join(other).unwrap();
-        }
+        ]);
         let text = Markdown(&report).to_string();
         for line in [
             "| work | headwater | rivals | ratio | mimalloc | ratio |",

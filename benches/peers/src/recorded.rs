@@ -1,7 +1,7 @@
 //! What libraries of other runtimes did, on a machine of the same kind: for orientation, since nothing
 //! of it is measured in this run.
 
-use crate::measure::Unit;
+use crate::{measure::Unit, report::format_number};
 
 /// Where the figures come from.
 pub(crate) const SOURCE: &str = "recorded in another run on a machine of the same kind (2 virtual \
@@ -23,6 +23,14 @@ pub(crate) struct Recorded {
     pub(crate) by: &'static str,
     pub(crate) unit: Unit,
     pub(crate) median: f64,
+}
+
+impl Recorded {
+    /// As cells of a table: the work, by what, and the median.
+    pub(crate) fn cells(&self) -> [String; 3] {
+        let median = format_number(self.unit, self.median);
+        [self.work.to_owned(), self.by.to_owned(), median]
+    }
 }
 
 pub(crate) const FIGURES: [Recorded; 24] = [

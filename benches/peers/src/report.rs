@@ -300,6 +300,15 @@ pub(crate) mod tests {
         report
     }
 
+    /// The report of `work` in the suite `a`, and others that are joined to it.
+    pub(crate) fn joined(others: [(&str, &str, &str); 3]) -> Report {
+        let mut all = report("system", "a", "work", 10.0);
+        for (allocator, suite, work) in others {
+            all.join(report(allocator, suite, work, 15.0)).unwrap();
+        }
+        all
+    }
+
     #[test]
     fn numbers_have_three_digits() {
         let of = |unit, number| format_number(unit, number);
@@ -324,15 +333,11 @@ pub(crate) mod tests {
 
     #[test]
     fn runs_are_put_together_by_allocator_and_suite_and_can_be_read_again() {
-        let mut report = report("system", "a", "work", 10.0);
-        for (allocator, suite, work) in [
+        let mut report = joined([
             ("system", "b", "more work"),
             ("system", "a", "known already"),
             ("mimalloc", "a", "work"),
-        ] {
-            let other = tests::report(allocator, suite, work, 15.0);
-            report.join(other).unwrap();
-        }
+        ]);
         let json = report.to_json();
         let read: Report = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(read.to_json(), json);

@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, presets};
 
 use crate::{
     measure::{Figure, Row, Unit},
-    recorded::{self, Recorded},
+    recorded,
     report::{Report, format_number},
 };
 
@@ -32,14 +32,8 @@ impl fmt::Display for Table<'_> {
         writeln!(f, "{measured}")?;
         let header = ["recorded, not in this run", "by", "median"];
         let mut recorded = table(header.map(str::to_owned));
-        for Recorded {
-            work,
-            by,
-            unit,
-            median,
-        } in &recorded::FIGURES
-        {
-            recorded.add_row([*work, *by, &format_number(*unit, *median)]);
+        for figure in &recorded::FIGURES {
+            recorded.add_row(figure.cells());
         }
         writeln!(f, "{recorded}")
     }

@@ -1,18 +1,18 @@
-use std::mem;
+mod undo;
+mod write;
 
+use self::{undo::Back, write::element};
 use crate::{
     adopt::{adopt, adopt_each},
     applied::Applied,
-    array::Array,
     chunked::Reach,
     limits::{LimitExceeded, Limits},
     number::Number,
-    object::Names,
     patch::{Operation, Operations, Patch},
     pointer::{Pointer, array_index},
-    totals::{Measure, Totals},
+    totals::Measure,
     touched::Listed,
-    trail::{Before, Headers, Steps, Trail, When, child},
+    trail::{Before, Steps, Trail},
     value::{Value, View},
 };
 
@@ -421,173 +421,6 @@ impl Applier<'_> {
         matches!(origin, Origin::Patch) && !self.undoing
     }
 
-    /// Finds the value that a path leads to and leaves the way to it in `steps`.
-    fn resolve(&mut self, path: &Pointer) -> Result<&Value, Reason> {
-        self.steps.clear();
-        let mut value = &*self.document;
-        for segment in path.segments() {
-            let (step, child) = match value.view() {
-                View::Array(array) => {
-                    let index = element(array, &segment)?;
-                    (index, array.get(index))
-                }
-                View::Object(object) => {
-                    let (position, child) = object.find(&segment).map_err(|_| Reason::NotFound)?;
-                    (position, Some(child))
-                }
-                _ => return Err(Reason::ThroughScalar),
-            };
-            self.steps.push(step);
-            value = child.ok_or(Reason::NotFound)?;
-        }
-        Ok(value)
-    }
-
-    /// Changes the value at `steps` in place, as far as `reach` tells. The change adds to its argument
-    /// what it copies.
-    fn edit<R>(&mut self, reach: Reach, change: impl FnOnce(&mut Value, &mut u64) -> R) -> R {
-        self.write(Some(reach), change)
-    }
-
-    /// Puts another value where that at `steps` is, and returns that.
-    fn put(&mut self, value: Value) -> Value {
-        self.write(None, |slot, _| mem::replace(slot, value))
-    }
-
-    /// Changes the value at `steps`, its own node if there is a `reach`, and the headers of the containers
-    /// around it.
-    fn write<R>(
-        &mut self,
-        reach: Option<Reach>,
-        change: impl FnOnce(&mut Value, &mut u64) -> R,
-    ) -> R {
-        let changes = self.undo.len();
-        let target = self
-            .trail
-            .descend(self.document, &self.steps, changes, reach);
-        let keeps = self.trail.keeps();
-        let (own, names) = if reach.is_some() && keeps {
-            (target.totals(), target.names_to_keep())
-        } else {
-            (None, None)
-        };
-        let before = target.measure();
-        let was_flat = own.is_some() && target.is_flat();
-        let result = change(target, self.trail.copied_mut());
-        let after = target.measure();
-        let grew = was_flat && !target.is_flat();
-        self.trail.moved(&self.steps, reach.is_some());
-        if before != after {
-            // None of the sums around the change is larger than the document's.
-            let loses =
-                before.height != after.height || self.document.measure().may_saturate(after);
-            if keeps && (loses || names.is_some() || grew) {
-                self.keep_headers(changes, loses, own, names, grew);
-            }
-            let around = self.steps.len();
-            let mut container = &mut *self.document;
-            for (depth, &step) in self.steps.iter().enumerate() {
-                // Between the container and the target stand this many more.
-                let between = u16::try_from(around - depth - 1).unwrap_or(u16::MAX);
-                let height = after.height.saturating_add(between);
-                // All are the document's own by now.
-                match container.shift_child(step, before, Measure { height, ..after }) {
-                    Some(below) => container = below,
-                    None => break,
-                }
-            }
-        }
-        result
-    }
-
-    /// Keeps the headers of the container at `steps`, as they were before it was changed, and if those
-    /// around it may lose something, theirs as they still are.
-    #[cold]
-    fn keep_headers(
-        &mut self,
-        changes: usize,
-        loses: bool,
-        own: Option<Totals>,
-        names: Option<Names>,
-        grew: bool,
-    ) {
-        let mut around = Vec::new();
-        if loses {
-            around.reserve_exact(self.steps.len());
-            let mut container = &mut *self.document;
-            for &step in &self.steps {
-                around.extend(container.totals());
-                container = child(container, step, &mut 0);
-            }
-        }
-        let headers = Before::Headers(Box::new(Headers {
-            around,
-            own,
-            names,
-            grew,
-        }));
-        self.trail.keep(headers, &self.steps, changes);
-    }
-
-    /// Puts headers back; the containers hold again what they held with them.
-    fn restore(&mut self, headers: Headers) {
-        let Headers {
-            around,
-            own,
-            names,
-            grew,
-        } = headers;
-        if let Some(totals) = own {
-            self.edit(Reach::Whole, |container, _| {
-                if let Some(names) = names {
-                    container.restore_names(names, totals.counts_names());
-                }
-                if grew {
-                    container.flatten();
-                }
-                container.restore_totals(totals);
-            });
-        }
-        let mut container = &mut *self.document;
-        for (totals, &step) in around.into_iter().zip(&self.steps) {
-            container.restore_totals(totals);
-            container = child(container, step, &mut 0);
-        }
-    }
-
-    /// Notes a change that was made, and refuses it if the document has become too large. It touched the
-    /// path of what undoes it, or that of the array `around`.
-    // Inlined, so that the operation is made where it stays: what was just written field by field is not
-    // read as a whole without waiting for it.
-    #[inline(always)]
-    fn record(
-        &mut self,
-        path: &Pointer,
-        back: Back,
-        around: Option<Pointer>,
-    ) -> Result<(), Reason> {
-        if self.undoing {
-            return Ok(());
-        }
-        if around.is_some() || !self.listed.is_empty() {
-            self.touch(around.unwrap_or_else(|| path.clone()));
-        }
-        if self.alone.is_some() {
-            self.taken = Some(back.taken());
-        } else {
-            self.undo.push(back.operation(path.clone()));
-        }
-        self.check_size()
-    }
-
-    /// Lists a path that the next change touches, with those before it.
-    fn touch(&mut self, path: Pointer) {
-        self.list(self.undo.len());
-        if self.listed.last() != Some(&path) {
-            self.listed.push(path);
-        }
-    }
-
     /// Refuses what has made the document too large.
     fn check_size(&self) -> Result<(), Reason> {
         // One that is over a limit already may be made smaller. Of one whose sums have passed the maximum
@@ -600,128 +433,7 @@ impl Applier<'_> {
         Ok(self.limits.check_size(self.document)?)
     }
 
-    /// Lists the paths that so many changes have touched, if they are not.
-    fn list(&mut self, changes: usize) {
-        if self.listed.is_empty() {
-            self.listed.reserve_exact(self.undo.capacity());
-            let paths = self.undo.iter().take(changes).map(Operation::path);
-            self.listed.extend(paths.cloned());
-        }
-    }
-
     fn check_depth(&mut self, around: usize, value: &Value) -> Result<(), Reason> {
         Ok(self.limits.check_depth(around, value, &mut self.walk)?)
-    }
-
-    /// Makes the document what it was, nodes that others hold included.
-    fn undo(mut self) {
-        if let Some(document) = self.trail.turn() {
-            *self.document = document;
-            return;
-        }
-        self.limits = &Limits::NONE;
-        self.undoing = true;
-        self.notes_places = false;
-        let mut undo = mem::take(&mut self.undo);
-        if let (Some(alone), Some(taken)) = (self.alone, self.taken.take()) {
-            undo.extend(alone.inverse(taken.as_ref()));
-        }
-        self.put_back(When::after(undo.len()));
-        for (changes, operation) in undo.into_iter().enumerate().rev() {
-            let undone = self.take_back(operation, changes);
-            debug_assert!(undone, "an inverse applies to what it was made from");
-            self.put_back(When::after(changes));
-        }
-    }
-
-    /// Applies what undoes the operation that so many others preceded.
-    fn take_back(&mut self, operation: Operation, changes: usize) -> bool {
-        match operation {
-            Operation::Move { from, path } => {
-                let removed = self.remove(&from);
-                self.put_back(When {
-                    changes,
-                    halfway: true,
-                });
-                removed.is_ok_and(|value| self.add(&path, value, Origin::Document).is_ok())
-            }
-            Operation::Replace { value, .. } if let Some(count) = self.places.pop() => {
-                let rest = self.places.len() - count;
-                self.steps = self.places.drain(rest..).collect();
-                self.put(value);
-                true
-            }
-            operation => self.apply(&operation).is_ok(),
-        }
-    }
-
-    /// Puts back what was kept then. What stands there is equal to it, since all later changes are undone.
-    fn put_back(&mut self, when: When) {
-        while let Some((steps, before)) = self.trail.pop(when) {
-            self.steps = steps;
-            match before {
-                Before::Value(value) | Before::Inside(value) => drop(self.put(value)),
-                Before::Headers(headers) => self.restore(*headers),
-                Before::Name(name) => self.edit(Reach::Whole, |object, copied| {
-                    object.restore_name(name, copied);
-                }),
-            }
-        }
-    }
-}
-
-/// What leads back from a change at its path.
-enum Back {
-    Remove,
-    Add(Value),
-    Replace(Value),
-    Splice {
-        index: usize,
-        remove: usize,
-        insert: Value,
-    },
-}
-
-impl Back {
-    /// The operation that does it.
-    #[inline(always)]
-    fn operation(self, path: Pointer) -> Operation {
-        match self {
-            Self::Remove => Operation::Remove { path },
-            Self::Add(value) => Operation::Add { path, value },
-            Self::Replace(value) => Operation::Replace { path, value },
-            Self::Splice {
-                index,
-                remove,
-                insert,
-            } => Operation::Splice {
-                path,
-                index,
-                remove,
-                insert,
-            },
-        }
-    }
-
-    /// What the change took out.
-    #[inline(always)]
-    fn taken(self) -> Option<Value> {
-        match self {
-            Self::Remove => None,
-            Self::Add(value) | Self::Replace(value) | Self::Splice { insert: value, .. } => {
-                Some(value)
-            }
-        }
-    }
-}
-
-/// The index that a segment names in an array, of an element that exists.
-fn element(array: Array<'_>, segment: &str) -> Result<usize, Reason> {
-    let len = array.len();
-    match array_index(segment) {
-        Some(index) if index < len => Ok(index),
-        Some(_) => Err(Reason::OutOfRange { len }),
-        None if segment == "-" => Err(Reason::OutOfRange { len }),
-        None => Err(Reason::BadIndex),
     }
 }

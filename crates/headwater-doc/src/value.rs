@@ -1,27 +1,21 @@
-use std::{
-    borrow::Cow,
-    fmt,
-    mem::{self, ManuallyDrop},
-    ops::Range,
-    str::FromStr,
-};
+mod conversions;
+mod equality;
+
+use std::{borrow::Cow, mem::ManuallyDrop, ops::Range};
 
 use triomphe::Arc;
 
 use crate::{
     array::{Array, ArrayTree},
     limits::Limits,
-    name::{Name, NameList},
     node::{self, Node},
-    number::{Number, NumberError},
+    number::Number,
     object::{Names, Object, ObjectTree},
     packed::{Flat, Short},
     parse::{ParseError, parse},
-    rope::{FLAT_BYTES_MAX, Removed, Rope},
+    rope::{Removed, Rope},
     text::Text,
     totals::{Measure, Totals},
-    work,
-    write::Gathered,
 };
 
 /// A JSON value (RFC 8259 section 3): null, a boolean, a number, a string, an array or an object.
@@ -55,9 +49,9 @@ pub(crate) enum Repr {
     Number(Number),
     /// Invariant: a string is `Short` exactly when it has at most [`Short::BYTES_MAX`] bytes.
     Short(Short),
-    /// Invariant: of more than that, and at most [`FLAT_BYTES_MAX`] bytes.
+    /// Invariant: of more than that, and at most [`FLAT_BYTES_MAX`](crate::rope::FLAT_BYTES_MAX) bytes.
     Flat(Flat),
-    /// Invariant: of more than [`FLAT_BYTES_MAX`] bytes.
+    /// Invariant: of more than `FLAT_BYTES_MAX` bytes.
     Rope(Arc<Rope>),
     Array(Node<()>),
     ArrayTree(Arc<ArrayTree>),
@@ -209,7 +203,7 @@ impl Value {
         }
     }
 
-    /// Bytes of the compact text that [`Display`](fmt::Display) writes: exact but for doubles and for
+    /// Bytes of the compact text that [`Display`](std::fmt::Display) writes: exact but for doubles and for
     /// numbers that are kept as text, for which it counts as many as either written form can take.
     /// O(1).
     #[must_use]
@@ -469,98 +463,6 @@ impl Value {
     }
 }
 
-impl Default for Value {
-    /// `null`.
-    fn default() -> Self {
-        Self::NULL
-    }
-}
-
-impl PartialEq for Value {
-    fn eq(&self, other: &Self) -> bool {
-        equal(self, other, Number::eq)
-    }
-}
-
-impl Eq for Value {}
-
-impl Value {
-    /// Whether both are written the same: as `==`, but `1` and `1.0` differ.
-    ///
-    /// A replica must get the very number that the document has, so this is what
-    /// [`diff`](crate::diff()) goes by. O(values and bytes) of what the two do not share in memory at the same
-    /// place, up to the first difference, as `==`.
-    #[must_use]
-    pub fn identical(&self, other: &Self) -> bool {
-        equal(self, other, Number::identical)
-    }
-}
-
-/// Compares with a list of pairs still to be compared, not by recursion: the depth is the input's. What
-/// the two share in memory at the same place is skipped.
-fn equal(left: &Value, right: &Value, numbers: fn(&Number, &Number) -> bool) -> bool {
-    let mut comparison = Comparison {
-        numbers,
-        open: Vec::new(),
-    };
-    let mut equal = comparison.pair(left, right);
-    while equal && let Some((left, right)) = comparison.open.pop() {
-        equal = comparison.children(left, right);
-    }
-    equal
-}
-
-struct Comparison<'a> {
-    numbers: fn(&Number, &Number) -> bool,
-    /// Containers of one kind and length that are still to be compared.
-    open: Vec<(&'a Value, &'a Value)>,
-}
-
-impl<'a> Comparison<'a> {
-    /// Whether two values are equal, as far as can be told without what they contain; that is left open.
-    fn pair(&mut self, left: &'a Value, right: &'a Value) -> bool {
-        work::count(1);
-        if left.same(right) {
-            return true;
-        }
-        let opens = match (left.view(), right.view()) {
-            (View::Number(left), View::Number(right)) => return (self.numbers)(left, right),
-            (View::String(left), View::String(right)) => return left == right,
-            (View::Array(left), View::Array(right)) => left.len() == right.len(),
-            (View::Object(left), View::Object(right)) => left.len() == right.len(),
-            _ => false,
-        };
-        if opens {
-            self.open.push((left, right));
-        }
-        opens
-    }
-
-    /// The same for all that two containers contain.
-    fn children(&mut self, left: &'a Value, right: &'a Value) -> bool {
-        match (left.view(), right.view()) {
-            (View::Array(left), View::Array(right)) => left.places(right).all(|place| {
-                let lefts = left.iter_from(place.start);
-                let mut pairs = lefts.zip(right.iter_from(place.start)).take(place.len());
-                pairs.all(|(left, right)| self.pair(left, right))
-            }),
-            (View::Object(left), View::Object(right)) => {
-                if let Some(mut members) = left.changed(right) {
-                    return members.all(|(_, left, right)| self.pair(left, right));
-                }
-                left.places(right).all(|place| {
-                    let lefts = left.iter_from(place.start);
-                    let mut pairs = lefts.zip(right.iter_from(place.start)).take(place.len());
-                    pairs.all(|((left_name, left), (right_name, right))| {
-                        left_name == right_name && self.pair(left, right)
-                    })
-                })
-            }
-            _ => false,
-        }
-    }
-}
-
 #[inline]
 fn forget_clone<T: Clone>(counted: &T) {
     let _clone = ManuallyDrop::new(counted.clone());
@@ -601,148 +503,4 @@ fn restore_node<H: Clone>(node: &mut Node<H>, before: Totals) {
     let mut totals = node.totals();
     totals.restore(before);
     node.set_totals(totals);
-}
-
-impl From<bool> for Value {
-    /// Makes `true` or `false`. O(1).
-    fn from(value: bool) -> Self {
-        Self(Repr::Bool(value))
-    }
-}
-
-impl From<Number> for Value {
-    /// Makes a number. O(1).
-    #[inline]
-    fn from(number: Number) -> Self {
-        Self(Repr::Number(number))
-    }
-}
-
-macro_rules! from_integers {
-    ($($integer:ty),+) => {
-        $(impl From<$integer> for Value {
-            /// Makes a number that is exactly this integer. O(1).
-            fn from(integer: $integer) -> Self {
-                Self::from(Number::from(integer))
-            }
-        })+
-    };
-}
-
-from_integers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
-
-impl TryFrom<f64> for Value {
-    type Error = NumberError;
-
-    /// Makes a number that is held as a double, also if it is an integer. O(1).
-    ///
-    /// # Errors
-    ///
-    /// [`NumberError::NotFinite`]: JSON has no infinity and no NaN (RFC 8259 section 6).
-    fn try_from(double: f64) -> Result<Self, NumberError> {
-        Number::try_from(double).map(Self::from)
-    }
-}
-
-impl From<&str> for Value {
-    /// Makes a string. O(bytes).
-    fn from(text: &str) -> Self {
-        Self(if let Some(short) = Short::new(text) {
-            Repr::Short(short)
-        } else if text.len() <= FLAT_BYTES_MAX {
-            Repr::Flat(Flat::new(text))
-        } else {
-            Repr::Rope(Arc::new(Rope::new(text.to_owned())))
-        })
-    }
-}
-
-impl Value {
-    /// Makes a string of a text that needs no escapes. O(bytes).
-    pub(crate) fn from_plain(text: &str) -> Self {
-        if text.len() <= FLAT_BYTES_MAX && text.len() > Short::BYTES_MAX {
-            return Self(Repr::Flat(Flat::plain(text)));
-        }
-        Self::from(text)
-    }
-}
-
-impl From<String> for Value {
-    /// Makes a string. O(bytes).
-    fn from(text: String) -> Self {
-        if text.len() <= FLAT_BYTES_MAX {
-            return Self::from(text.as_str());
-        }
-        Self(Repr::Rope(Arc::new(Rope::new(text))))
-    }
-}
-
-impl From<Vec<Self>> for Value {
-    /// Makes an array. O(n).
-    fn from(mut items: Vec<Self>) -> Self {
-        Self::array_from_tail(&mut items, 0)
-    }
-}
-
-impl FromIterator<Self> for Value {
-    /// Makes an array. O(n).
-    fn from_iter<I: IntoIterator<Item = Self>>(items: I) -> Self {
-        Self::from(items.into_iter().collect::<Vec<_>>())
-    }
-}
-
-impl<N: AsRef<str>> FromIterator<(N, Self)> for Value {
-    /// Makes an object; of a repeated name the last counts. O(n log n).
-    fn from_iter<I: IntoIterator<Item = (N, Self)>>(members: I) -> Self {
-        let members = members.into_iter();
-        let mut members: Vec<_> = members
-            .map(|(name, value)| (Name::from(name.as_ref()), value))
-            .collect();
-        // Stable, so that of equal names the last stays behind the others.
-        members.sort_by(|(left, _), (right, _)| left.cmp(right));
-        members.dedup_by(|(name, value), (kept_name, kept)| {
-            let repeated = name == kept_name;
-            if repeated {
-                mem::swap(kept, value);
-            }
-            repeated
-        });
-        let (names, mut values): (Vec<_>, Vec<_>) = members.into_iter().unzip();
-        Self::object_from_tail(Arc::new(NameList::new(names)), true, &mut values)
-    }
-}
-
-impl FromStr for Value {
-    type Err = ParseError;
-
-    /// Reads JSON text within the default [`Limits`], as [`Value::parse`], at the same cost.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Value::parse`].
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        parse(text.as_bytes(), &Limits::default())
-    }
-}
-
-impl fmt::Display for Value {
-    /// Writes compact JSON text that reads back as the same value, as [`Value::write`] does. `{:#}` writes it
-    /// indented, as [`Value::write_pretty`]. Either costs what that costs.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pretty = f.alternate();
-        Gathered::write(f, self.written_bytes(), |out| {
-            if pretty {
-                self.write_pretty(out)
-            } else {
-                self.write(out)
-            }
-        })
-    }
-}
-
-impl fmt::Debug for Value {
-    /// Writes compact JSON text, as [`Value::write`].
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(f)
-    }
 }

@@ -360,6 +360,31 @@ fn check(seed: u64) -> u64 {
     refused
 }
 
+fn hold(server: &mut Server, client: &Client, seq: u64, text: &str) {
+    let outcome = server.send(client, seq, text);
+    assert!(matches!(outcome, Outcome::Held { .. }), "{outcome:?}");
+}
+
+/// Hands in batches until the budget has room for 8 KiB, too little for one of 6,000 bytes.
+fn fill(server: &mut Server, client: &Client) {
+    let budget = Arc::clone(&server.shared.budget);
+    let mut seq = 0;
+    while budget.max() - budget.used() > 8 << 10 {
+        seq += 1;
+        server.send_all(client, [seq]);
+    }
+}
+
+/// What a lane reports that has just given up one batch for want of room.
+const fn no_room_for(server: &Server, first: Seq) -> Report {
+    Report {
+        at: server.now,
+        cause: Cause::Memory,
+        first,
+        batches: 1,
+    }
+}
+
 /// P7: what is held was let in when there was room, and is decided when there may be none.
 #[test]
 fn a_run_of_held_batches_is_decided_within_the_budget() {
@@ -370,8 +395,7 @@ fn a_run_of_held_batches_is_decided_within_the_budget() {
     let client = server.client("room");
     let other = server.client("hall");
     for seq in 2..=61 {
-        let outcome = server.send(&client, seq, &add("/a", 1_000));
-        assert!(matches!(outcome, Outcome::Held { .. }), "{outcome:?}");
+        hold(&mut server, &client, seq, &add("/a", 1_000));
     }
     for seq in 1.. {
         let outcome = server.send(&other, seq, &add(&format!("/{seq}"), 1_000));
@@ -396,27 +420,16 @@ fn a_held_batch_that_finds_no_room_is_told_and_taken_when_there_is_some() {
     let client = server.client("room");
     let other = server.client("hall");
     for seq in 2..=4 {
-        let outcome = server.send(&client, seq, &add("/log/-", 6_000));
-        assert!(matches!(outcome, Outcome::Held { .. }), "{outcome:?}");
+        hold(&mut server, &client, seq, &add("/log/-", 6_000));
     }
-    let budget = Arc::clone(&server.shared.budget);
-    let mut seq = 0;
-    while budget.max() - budget.used() > 8 << 10 {
-        seq += 1;
-        server.send_all(&other, [seq]);
-    }
+    fill(&mut server, &other);
     // There is room for nothing at all, and none for one of those that are held.
     let first = server.send(&client, 1, "[]");
     assert!(matches!(first, Outcome::Applied { .. }), "{first:?}");
-    within(&budget);
+    within(&server.shared.budget);
     let status = server.status(&client);
-    let report = Report {
-        at: server.now,
-        cause: Cause::Memory,
-        first: Seq(2),
-        batches: 1,
-    };
-    assert_eq!((status.decided, status.report), (Seq(1), Some(report)));
+    assert_eq!(status.decided, Seq(1));
+    assert_eq!(status.report, Some(no_room_for(&server, Seq(2))));
     assert_eq!(
         (status.held, &status.missing[..]),
         (2, &[Seq(2)..=Seq(2)][..])
@@ -435,7 +448,6 @@ fn a_held_batch_that_finds_no_room_is_told_and_taken_when_there_is_some() {
     assert_eq!(server.text("room").matches(r#"",""#).count(), 2);
 }
 
-/// P7: a copy is small as a batch, and counts whole in the document.
 /// P4: what a lane skips before the memory stops it has been skipped, and no more than that.
 #[test]
 fn what_is_not_skipped_for_want_of_room_is_not_reported_as_skipped() {
@@ -446,30 +458,20 @@ fn what_is_not_skipped_for_want_of_room_is_not_reported_as_skipped() {
     server.create("hall", r#"{"log":[]}"#);
     let (client, other) = (server.client("room"), server.client("hall"));
     for (seq, bytes) in [(3, 10), (5, 6_000), (9, 10)] {
-        let outcome = server.send(&client, seq, &add("/log/-", bytes));
-        assert!(matches!(outcome, Outcome::Held { .. }), "{outcome:?}");
+        hold(&mut server, &client, seq, &add("/log/-", bytes));
     }
-    let budget = Arc::clone(&server.shared.budget);
-    let mut seq = 0;
-    while budget.max() - budget.used() > 8 << 10 {
-        seq += 1;
-        server.send_all(&other, [seq]);
-    }
+    fill(&mut server, &other);
     server.later(2_000);
     let status = server.status(&client);
-    let report = Report {
-        at: server.now,
-        cause: Cause::Memory,
-        first: Seq(5),
-        batches: 1,
-    };
-    assert_eq!((status.decided, status.report), (Seq(4), Some(report)));
+    assert_eq!(status.decided, Seq(4));
+    assert_eq!(status.report, Some(no_room_for(&server, Seq(5))));
     assert_eq!(status.missing, [Seq(5)..=Seq(8)]);
     assert_eq!(server.shard.reasons()["skipped"], 3);
     let skipped = [1, 2, 4].map(|seq| server.decision(&client, seq));
     assert_eq!(skipped, [Some(Decision::Skipped); 3]);
 }
 
+/// P7: a copy is small as a batch, and counts whole in the document.
 #[test]
 fn a_batch_that_multiplies_what_is_there_is_held_to_the_budget() {
     let mut server = tiny(200 << 10);

@@ -1,5 +1,5 @@
 //! P10: a difference never has more written bytes than the replacement of all, nor does finding it take
-//! memory out of proportion.
+//! memory out of proportion. Its changes come in the order of the document.
 
 use headwater_doc::{Extensions, Limits, Operation, Patch, Pointer, Value, diff, diff_within};
 
@@ -283,4 +283,25 @@ fn a_difference_that_is_too_long_is_given_up_at_once() {
     let (patch, least) = within(1_000);
     assert_eq!(patch, None);
     assert!(least < all / 3, "{least} of {all} bytes");
+}
+
+#[test]
+fn a_diff_lists_its_changes_in_the_order_of_the_document() {
+    // Enough beside the changes that none of the containers is better replaced.
+    let document = |numbers: [u32; 5]| {
+        let [x, z, b, first, last] = numbers;
+        let same = "x".repeat(100);
+        value(&format!(
+            r#"{{"a": {{"x": {x}, "y": [1, {{"z": {z}}}, 3], "w": "{same}"}}, "b": {{"x": {b}}},
+            "c": [{{"n": {first}}}, 2, {{"n": {last}}}, "{same}"]}}"#
+        ))
+    };
+    let (old, new) = (document([1, 1, 1, 1, 3]), document([2, 2, 2, 2, 4]));
+    let patch = diff(&old, &new, Extensions::NONE);
+    let paths: Vec<_> = patch
+        .operations()
+        .iter()
+        .map(|operation| operation.path().as_str())
+        .collect();
+    assert_eq!(paths, ["/a/x", "/a/y/1/z", "/b/x", "/c/0/n", "/c/2/n"]);
 }

@@ -21,7 +21,7 @@ use super::{
     agreement::{SPOILS, player, spoilt},
     nested, value,
 };
-use crate::properties::document;
+use crate::properties::documents::document;
 
 /// The document of a value, made both ways.
 fn updated<T: Serialize + ?Sized>(old: &Value, new: &T) -> Result<Value, SerializeError> {

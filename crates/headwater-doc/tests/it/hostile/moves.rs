@@ -1,0 +1,88 @@
+//! Moves into what is moved, in front of it, and to where nothing is.
+
+use headwater_doc::{Limits, Reason, Value};
+
+use super::{error, patch, refused, value};
+
+#[test]
+fn nothing_moves_into_its_own_child() {
+    let document = r#"{"a":{"b":[1]},"ab":2}"#;
+    for path in ["/a/b", "/a/b/0", "/a/new"] {
+        let text = format!(r#"[{{"op":"move","from":"/a","path":"{path}"}}]"#);
+        assert_eq!(refused(document, &text), error(0, path, Reason::IntoItself));
+    }
+    let whole = r#"[{"op":"move","from":"","path":"/a"}]"#;
+    assert_eq!(refused(document, whole), error(0, "/a", Reason::IntoItself));
+    // A longer name is no child, and a value may move where it is.
+    let mut moved = value(document);
+    let text = r#"[{"op":"move","from":"/a","path":"/ab"},{"op":"move","from":"","path":""},
+        {"op":"move","from":"/ab/b","path":"/ab/b"}]"#;
+    let patch = patch(text);
+    let applied = patch.apply(&mut moved, &Limits::default()).unwrap();
+    assert!(moved.identical(&value(r#"{"ab":{"b":[1]}}"#)));
+    applied
+        .inverse(&patch)
+        .apply(&mut moved, &Limits::default())
+        .unwrap();
+    assert!(moved.identical(&value(document)));
+}
+
+/// Found by the property of the inverse: the way back from `/0` to `/0/0` was one `move`, into its own
+/// child by the paths alone. It did not apply, and a rollback left the document half changed.
+#[test]
+fn an_element_moved_in_front_of_its_parent_moves_back() {
+    for document in ["[[null]]", r#"[{"0":null}]"#] {
+        let mut moved = value(document);
+        let text = r#"[{"op":"move","from":"/0/0","path":"/0"}]"#;
+        let patch = patch(text);
+        let applied = patch.apply(&mut moved, &Limits::default()).unwrap();
+        assert!(
+            moved
+                .as_array()
+                .and_then(|array| array.get(0))
+                .is_some_and(Value::is_null)
+        );
+        applied
+            .inverse(&patch)
+            .apply(&mut moved, &Limits::default())
+            .unwrap();
+        assert!(moved.identical(&value(document)));
+        let failing = r#"[{"op":"move","from":"/0/0","path":"/0"},{"op":"remove","path":"/9"}]"#;
+        let len = 2;
+        assert_eq!(
+            refused(document, failing),
+            error(1, "/9", Reason::OutOfRange { len })
+        );
+    }
+}
+
+/// json-patch 5.0.0 loses data here: its `move` takes `/a` out, then finds no place for it, and returns the
+/// error without putting it back, since only operations that succeeded are undone. The document is `{}`.
+///
+/// Here the target is found missing, and what was taken out returns to its place: a typed error, and the
+/// very value of before.
+#[test]
+fn a_move_that_fails_loses_nothing() {
+    let text = r#"[{"op":"move","from":"/a","path":"/nope/x"}]"#;
+    assert_eq!(
+        refused(r#"{"a":1}"#, text),
+        error(0, "/nope/x", Reason::NotFound)
+    );
+}
+
+/// json-patch 5.0.0 panics here: the `move` fails and loses `/a`, as above. The rollback then removes `/a/c`,
+/// which the first operation had added, from an object that is gone, and reaches the `unreachable!` that says
+/// "unable to undo applied patches". So a patch that anybody may send ends the thread that applies it.
+///
+/// Here it is a typed error that names the `move`, and the document is identical to what it was.
+#[test]
+fn a_rollback_after_a_move_that_failed_does_not_panic() {
+    let text =
+        r#"[{"op":"add","path":"/a/c","value":2},{"op":"move","from":"/a","path":"/nope/x"}]"#;
+    let failed = refused(r#"{"a":{"b":1}}"#, text);
+    assert_eq!(failed, error(1, "/nope/x", Reason::NotFound));
+    assert_eq!(
+        failed.to_string(),
+        r#"operation 1 at "/nope/x": nothing is there"#
+    );
+}

@@ -8,22 +8,38 @@ use triomphe::Arc;
 
 use crate::{
     array::Array,
+    name::NameList,
     node::Node,
     object::Names,
     value::{Repr, Value},
 };
 
+/// Where the lists come from that new objects may take.
+pub(crate) enum Sibling<'v> {
+    /// Something that stays.
+    Stays(&'v Value),
+    /// What the new value takes the place of. Lists that it brought count with it and would go on to be
+    /// counted by nobody: those are not taken.
+    Goes(&'v Value),
+}
+
 /// The value with the lists of names of a sibling, as far as both have objects of one shape at the same
 /// place; the value itself where there is nothing to take.
 ///
 /// Objects that take a list are copied, for the patch that brought them keeps its own: their values are
-/// still shared.
-pub(crate) fn adopt(value: Value, sibling: Option<&Value>) -> Value {
+/// still shared. How many bytes the patch has for itself then, is the second.
+pub(crate) fn adopt(value: Value, sibling: Option<Sibling<'_>>) -> (Value, u64) {
+    let (sibling, goes) = match sibling {
+        Some(Sibling::Stays(sibling)) => (sibling, false),
+        Some(Sibling::Goes(sibling)) => (sibling, true),
+        None => return (value, 0),
+    };
     if !matches!(value.0, Repr::Object(_) | Repr::Array(_)) {
-        return value;
+        return (value, 0);
     }
-    let adopted = sibling.and_then(|sibling| Adoption::default().value(&value, sibling));
-    adopted.unwrap_or(value)
+    let mut adoption = Adoption::new(goes);
+    let adopted = adoption.value(&value, sibling);
+    (adopted.unwrap_or(value), adoption.copied_bytes)
 }
 
 impl Value {
@@ -34,39 +50,47 @@ impl Value {
     /// shared.
     #[must_use]
     pub fn with_names_of(self, sibling: &Self) -> Self {
-        adopt(self, Some(sibling))
+        adopt(self, Some(Sibling::Stays(sibling))).0
     }
 }
 
 /// The same for each element of an array that is to be inserted beside a sibling; `None` if there is
 /// nothing to take.
-pub(crate) fn adopt_each(insert: &Value, sibling: Option<&Value>) -> Option<Value> {
+pub(crate) fn adopt_each(insert: &Value, sibling: Option<&Value>) -> Option<(Value, u64)> {
     let (Repr::Array(node), sibling) = (&insert.0, sibling?) else {
         return None;
     };
-    Adoption::default().elements(node, |_| Some(sibling))
+    let mut adoption = Adoption::new(false);
+    let adopted = adoption.elements(node, |_| Some(sibling))?;
+    // The array itself becomes none of the document.
+    let copied = adoption.copied_bytes - node.bytes() as u64;
+    Some((adopted, copied))
 }
 
 struct Adoption {
+    /// The lists that what goes has brought, if the sibling goes.
+    going: Option<Vec<*const NameList>>,
     /// Values that may still be looked at.
     values: usize,
     /// Containers that may still be entered from here.
     depth: usize,
-}
-
-impl Default for Adoption {
-    /// A record has some dozen values, seldom more than five containers inside one another. Up to these
-    /// bounds it takes microseconds, less than it took to read the text; what lies beyond keeps its own
-    /// lists, which costs memory alone.
-    fn default() -> Self {
-        Self {
-            values: 1_024,
-            depth: 16,
-        }
-    }
+    /// Of the containers that were copied, with the lists that they brought.
+    copied_bytes: u64,
 }
 
 impl Adoption {
+    /// A record has some dozen values, seldom more than five containers inside one another. Up to these
+    /// bounds it takes microseconds, less than it took to read the text; what lies beyond keeps its own
+    /// lists, which costs memory alone.
+    fn new(goes: bool) -> Self {
+        Self {
+            going: goes.then(Vec::new),
+            values: 1_024,
+            depth: 16,
+            copied_bytes: 0,
+        }
+    }
+
     fn value(&mut self, value: &Value, sibling: &Value) -> Option<Value> {
         self.values = self.values.checked_sub(1)?;
         self.depth = self.depth.checked_sub(1)?;
@@ -88,20 +112,30 @@ impl Adoption {
 
     fn members(&mut self, node: &Node<Names>, sibling: &Node<Names>) -> Option<Value> {
         let (names, theirs) = (node.header(), sibling.header());
-        let shared = Arc::ptr_eq(names, theirs);
-        if !shared && names[..] != theirs[..] {
+        if !Arc::ptr_eq(names, theirs) && names[..] != theirs[..] {
             return None;
+        }
+        if let Some(going) = &mut self.going
+            && sibling.totals().counts_names()
+        {
+            going.push(Arc::as_ptr(theirs));
         }
         let changed = self.changed(node.values(), |at| sibling.values().get(at));
-        if shared && changed.is_empty() {
+        let going = self.going.as_deref().unwrap_or_default();
+        let takes = !Arc::ptr_eq(names, theirs) && !going.contains(&Arc::as_ptr(theirs));
+        if !takes && changed.is_empty() {
             return None;
         }
+        self.copied_bytes += node.bytes() as u64;
         // A list that the object has already counts with it as before.
-        let counted = shared && node.totals().counts_names();
+        let brought = node.totals().counts_names();
+        if takes && brought {
+            self.copied_bytes += names.brought_bytes();
+        }
         let mut values = replaced(node.values(), changed);
         Some(Value::object_from_tail(
-            theirs.clone(),
-            counted,
+            if takes { theirs } else { names }.clone(),
+            brought && !takes,
             &mut values,
         ))
     }
@@ -112,7 +146,11 @@ impl Adoption {
         sibling: impl Fn(usize) -> Option<&'s Value>,
     ) -> Option<Value> {
         let changed = self.changed(node.values(), sibling);
-        (!changed.is_empty()).then(|| Value::from(replaced(node.values(), changed)))
+        if changed.is_empty() {
+            return None;
+        }
+        self.copied_bytes += node.bytes() as u64;
+        Some(Value::from(replaced(node.values(), changed)))
     }
 
     /// The values that take something, with their places.
@@ -198,7 +236,7 @@ mod tests {
         let mut document = parsed(&format!("[{RECORD},{RECORD}]"));
         apply(
             &mut document,
-            &format!(r#"[{{"op":"replace","path":"/0","value":{RECORD}}}]"#),
+            &format!(r#"[{{"op":"replace","path":"/1","value":{RECORD}}}]"#),
         );
         assert_shared(&document, "/0/a", "/1/a");
         apply(
@@ -214,6 +252,40 @@ mod tests {
         );
         assert_shared(&document, "/0/a", "/1/a");
         assert_shared(&document, "/0", "/3");
+    }
+
+    /// What took the list of the record that had brought it was counted without one, once nobody held that
+    /// record any more: a document replaced whole, again and again, seemed to be without names.
+    #[test]
+    fn what_replaces_the_one_that_brought_a_list_brings_its_own() {
+        let table = format!("[{RECORD},{RECORD}]");
+        for (path, value) in [
+            ("", &*table),
+            ("/0", RECORD),
+            ("/0/list", r#"[{"n":3},{"n":4}]"#),
+        ] {
+            let mut document = parsed(&table);
+            let before = document.heap_bytes();
+            let replace = format!(r#"[{{"op":"replace","path":"{path}","value":{value}}}]"#);
+            apply(&mut document, &replace);
+            assert_eq!(document.heap_bytes(), before, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_a_patch_keeps_for_itself_counts_as_copied() {
+        for (op, path, shares) in [
+            ("replace", "/0", false),
+            ("replace", "/1", true),
+            ("add", "/-", true),
+        ] {
+            let mut document = parsed(&format!("[{RECORD},{RECORD}]"));
+            let text = format!(r#"[{{"op":"{op}","path":"{path}","value":{RECORD}}}]"#);
+            let patch = Patch::parse(text.as_bytes(), &Limits::NONE, Extensions::NONE).unwrap();
+            let applied = patch.apply(&mut document, &Limits::NONE).unwrap();
+            let kept = if shares { patch.put_bytes() } else { 0 };
+            assert_eq!(applied.copied_bytes, kept, "{op} {path}");
+        }
     }
 
     #[test]

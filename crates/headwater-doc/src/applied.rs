@@ -22,7 +22,8 @@ pub struct Applied {
     listed: Listed,
     /// Bytes of the nodes that were copied because somebody else held them, as
     /// [`heap_bytes`](Value::heap_bytes) counts: what a held snapshot or an older patch keeps in memory
-    /// from now on beside the document. 0 where nothing was shared.
+    /// from now on beside the document. 0 where nothing was shared. Also what the patch that was applied keeps
+    /// for itself of records that have taken the names of others.
     ///
     /// Who holds a node is not known, only that somebody does. So what the document itself still has
     /// elsewhere counts too: a part that is there twice by `copy`, and the names of records of one shape.

@@ -3,7 +3,7 @@ mod write;
 
 use self::{undo::Back, write::element};
 use crate::{
-    adopt::{adopt, adopt_each},
+    adopt::{Sibling, adopt, adopt_each},
     applied::Applied,
     chunked::Reach,
     limits::{LimitExceeded, Limits},
@@ -261,7 +261,8 @@ impl Applier<'_> {
                     return Err(Reason::OutOfRange { len });
                 }
                 let sibling = array.beside(index).filter(|_| adopts);
-                let value = adopt(value, sibling);
+                let (value, copied) = adopt(value, sibling.map(Sibling::Stays));
+                *self.trail.copied_mut() += copied;
                 self.check_depth(self.steps.len() + 1, &value)?;
                 self.edit(Reach::Around(index), |parent, copied| {
                     parent.insert_element(index, value, copied);
@@ -271,13 +272,15 @@ impl Applier<'_> {
             }
             View::Object(object) => match object.find(&last) {
                 Ok((position, old)) => {
-                    let value = adopt(value, Some(old).filter(|_| adopts));
+                    let (value, copied) = adopt(value, adopts.then_some(Sibling::Goes(old)));
+                    *self.trail.copied_mut() += copied;
                     self.steps.push(position);
                     return self.replace_resolved(path, value);
                 }
                 Err(position) => {
                     let sibling = object.beside(position).filter(|_| adopts);
-                    let value = adopt(value, sibling);
+                    let (value, copied) = adopt(value, sibling.map(Sibling::Stays));
+                    *self.trail.copied_mut() += copied;
                     self.check_depth(self.steps.len() + 1, &value)?;
                     self.edit(Reach::Around(position), |parent, copied| {
                         parent.insert_member(position, &last, value, copied);
@@ -320,7 +323,8 @@ impl Applier<'_> {
     fn replace(&mut self, path: &Pointer, value: Value, origin: Origin) -> Result<(), Reason> {
         let adopts = self.adopts(origin);
         let old = self.resolve(path)?;
-        let value = adopt(value, Some(old).filter(|_| adopts));
+        let (value, copied) = adopt(value, adopts.then_some(Sibling::Goes(old)));
+        *self.trail.copied_mut() += copied;
         self.replace_resolved(path, value)
     }
 
@@ -393,7 +397,7 @@ impl Applier<'_> {
         let target = self.resolve(path)?;
         let sibling = target.as_array().and_then(|array| array.beside(index));
         let adopted = adopt_each(insert, sibling.filter(|_| adopts));
-        let insert = adopted.as_ref().unwrap_or(insert);
+        let insert = adopted.as_ref().map_or(insert, |(adopted, _)| adopted);
         let (len, inserted) = match (target.view(), insert.view()) {
             (View::String(target), View::String(insert)) => (target.scalars(), insert.scalars()),
             (View::Array(target), View::Array(insert)) => (target.len(), insert.len()),
@@ -403,6 +407,7 @@ impl Applier<'_> {
         let range = index..end.ok_or(Reason::OutOfRange { len })?;
         let reach = target.reach_of_splice(&range, insert);
         self.check_depth(self.steps.len(), insert)?;
+        *self.trail.copied_mut() += adopted.as_ref().map_or(0, |(_, copied)| *copied);
         let removed = self.edit(reach, |target, copied| match insert.view() {
             View::Array(insert) => target.splice_elements(range, insert, copied),
             _ => target.splice_text(range, &insert.as_str().unwrap_or_default(), copied),

@@ -101,20 +101,23 @@ pub(crate) enum Reach {
 /// chunk's memory unused, for good if nothing is added again.
 pub(crate) fn room<T>(list: &mut Vec<T>, more: usize) {
     if list.capacity() - list.len() < more {
-        list.reserve_exact(more.max(ROOM));
+        list.reserve_exact(more.max(spare(list.len())));
     }
 }
 
-/// Gives back what removals left over, but for a little.
+/// Gives back what removals left over, but for a few.
 pub(crate) fn trim<T>(list: &mut Vec<T>) {
-    if list.capacity() - list.len() > 2 * ROOM {
-        list.shrink_to(list.len() + ROOM);
+    if list.capacity() - list.len() > spare(list.len()) {
+        list.shrink_to_fit();
     }
 }
 
-/// Elements of spare room in a chunk that grows: an eighth of a leaf of 32. Less would move a list that
-/// is pushed to more often, more would leave memory unused that nobody counts.
-const ROOM: usize = 4;
+/// Elements of spare room in a chunk of so many that grows or shrinks: an eighth, and one, so that an insertion
+/// and a removal in turn do not move the list each time. Less would move it more often, more would leave memory
+/// unused that nobody counts.
+const fn spare(len: usize) -> usize {
+    len / 8 + 1
+}
 
 /// A sequence as a persistent B+-tree: elements lie in chunks, chunks are the leaves of a tree, and
 /// clones share every node until one of them writes to it.

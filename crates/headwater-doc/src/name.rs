@@ -2,7 +2,7 @@ use std::{cmp::Ordering, fmt, ops::Deref};
 
 use crate::{
     packed::{Flat, Short, Words},
-    totals::words,
+    totals::{WORD_BYTES, words},
 };
 
 /// A member's name: 16 bytes, and up to 14 bytes of text inside them. Cloning it costs a reference
@@ -190,6 +190,11 @@ impl NameList {
         words(self.own_bytes() as u64)
             .saturating_add(self.light_words)
             .saturating_add(self.heavy_words)
+    }
+
+    /// Those words, in bytes, of a list that an object brought.
+    pub(crate) fn brought_bytes(&self) -> u64 {
+        u64::from(self.heap_words(true)) * WORD_BYTES
     }
 
     /// Bytes of a copy: a reference count and the list itself. It shares the texts of long names.

@@ -18,7 +18,7 @@ pub(crate) struct Measure {
 }
 
 /// Bytes of a word in which heap bytes are counted.
-const WORD_BYTES: u64 = 8;
+pub(crate) const WORD_BYTES: u64 = 8;
 
 /// Words of so many bytes, at most as many as can be counted.
 #[expect(clippy::cast_possible_truncation, reason = "at most the maximum")]

@@ -180,7 +180,7 @@ fn records_added_one_by_one_take_what_the_table_takes() {
             let patch = format!(r#"[{{"op":"add","path":"/-","value":{record}}}]"#);
             let patch = Patch::parse(patch.as_bytes(), &Limits::NONE, Extensions::NONE);
             let applied = patch.expect("a patch").apply(&mut document, &Limits::NONE);
-            assert_eq!(applied.expect("it fits").copied_bytes, 0);
+            applied.expect("it fits");
         }
         document
     });
@@ -192,6 +192,38 @@ fn records_added_one_by_one_take_what_the_table_takes() {
         95..=105,
     );
     assert_counted("added", document.heap_bytes(), added, 95..=105);
+}
+
+/// What removals leave of a leaf has no more spare room than insertions do: it was up to eight elements, half of
+/// what was left of it.
+#[test]
+fn large_containers_that_were_thinned_out_take_what_they_count() {
+    let numbers = (0..64_000).map(|number| number.to_string());
+    let list = format!("[{}]", numbers.collect::<Vec<_>>().join(","));
+    let members = (0..64_000).map(|number| format!(r#""{number:05}":{number}"#));
+    let map = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
+    // In a list what is behind a removed element takes its place.
+    let element: fn(usize, usize) -> String = |start, _| format!("/{start}");
+    let member: fn(usize, usize) -> String = |start, at| format!("/{:05}", start + at);
+    // Of each leaf, from behind, as many as leave no leaf so small that it is joined with another.
+    for (text, leaf, removed, path) in [(list, 32, 20..24, element), (map, 16, 8..12, member)] {
+        for removed in removed {
+            let (document, requested) = requested_by(|| {
+                let mut document = parsed(text.as_bytes());
+                for start in (0..64_000).step_by(leaf).rev() {
+                    let path = |at| path(start + 4, at);
+                    let removals = (0..removed).map(path).map(|path| Operation::Remove {
+                        path: Pointer::parse(&path).expect("a pointer"),
+                    });
+                    let patch = Patch::from(removals.collect::<Vec<_>>());
+                    let applied = patch.apply(&mut document, &Limits::NONE);
+                    applied.expect("they are there");
+                }
+                document
+            });
+            assert_counted("thinned out", document.heap_bytes(), requested, 85..=115);
+        }
+    }
 }
 
 #[test]

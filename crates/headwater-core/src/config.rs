@@ -16,6 +16,10 @@ use crate::{
 pub struct Shared {
     /// This life of the engine.
     pub incarnation: Incarnation,
+    /// Where keys lie in the shards' tables goes by these. Whoever knows them can choose keys that collide, so a
+    /// host draws them and tells nobody; the same make the same tables again. Default 0 to 3, which everyone
+    /// knows.
+    pub hash_seeds: [u64; 4],
     /// What the reorder buffers hold together.
     pub pool: Arc<ReorderPool>,
     /// What everything takes together.
@@ -29,12 +33,13 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// No rule, and a memory budget of so many bytes.
+    /// No rule, no secret seeds, and a memory budget of so many bytes.
     #[must_use]
     pub fn new(incarnation: Incarnation, memory_max: u64) -> Self {
         let budget = Arc::new(Budget::new(memory_max));
         Self {
             incarnation,
+            hash_seeds: [0, 1, 2, 3],
             pool: Arc::default(),
             frames: Arc::new(FrameMemory::new(Arc::clone(&budget))),
             budget,

@@ -147,7 +147,7 @@ impl Shard {
     pub fn new(mut config: ShardConfig, shared: Arc<Shared>) -> Self {
         config.outcomes_max = config.outcomes_max.min(ShardConfig::OUTCOMES_MAX);
         Self {
-            table: Table::new(shared.incarnation),
+            table: Table::new(shared.hash_seeds),
             reorder: ReorderBuffer::new(config.reorder, Arc::clone(&shared.pool)),
             allowance: Allowance::new(Arc::clone(&shared.budget), shared.shards),
             config,

@@ -3,7 +3,7 @@ use slab::Slab;
 
 use crate::{
     document::Document,
-    id::{Incarnation, Key, SessionId},
+    id::{Key, SessionId},
     lane::Lane,
 };
 
@@ -42,10 +42,9 @@ pub(crate) struct Entry {
 }
 
 impl Table {
-    /// An empty table. The incarnation is the one random number that the core is given: nobody outside can
-    /// choose keys that collide, and the same one makes the same tables again.
-    pub(crate) fn new(incarnation: Incarnation) -> Self {
-        let hasher = || RandomState::with_seeds(incarnation.0, 1, 2, 3);
+    /// An empty table. Nobody who does not know the seeds can choose keys that collide.
+    pub(crate) fn new([first, second, third, fourth]: [u64; 4]) -> Self {
+        let hasher = || RandomState::with_seeds(first, second, third, fourth);
         let mut table = Self {
             keys: AHashMap::with_hasher(hasher()),
             entries: Slab::new(),
@@ -242,4 +241,22 @@ const LANE_IDS: usize = 4;
 fn map_bytes<K, V>(map: &AHashMap<K, V>) -> usize {
     let places = map.capacity().saturating_mul(8).div_ceil(7);
     places * (size_of::<(K, V)>() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_key_lies_depends_on_each_seed() {
+        let key = Key::new("room/1").unwrap();
+        let place = |seeds| Table::new(seeds).keys.hasher().hash_one(&key);
+        let seeds = [1, 2, 3, 4];
+        assert_eq!(place(seeds), place(seeds));
+        for index in 0..seeds.len() {
+            let mut others = seeds;
+            others[index] = 5;
+            assert_ne!(place(seeds), place(others), "{index}");
+        }
+    }
 }

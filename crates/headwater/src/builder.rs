@@ -1,4 +1,5 @@
 use std::{
+    array,
     hash::{BuildHasher as _, RandomState},
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
@@ -83,8 +84,8 @@ impl Builder {
         self
     }
 
-    /// Fixes the seed by which keys find their shard. Default random, so that nobody can choose keys
-    /// that all meet in one shard.
+    /// Fixes the seed by which keys find their shard, and their place in its tables. Default random, so that
+    /// nobody can choose keys that all meet in one shard or in one place.
     pub const fn shard_seed(mut self, seed: u64) -> Self {
         self.shard_seed = Some(seed);
         self
@@ -287,6 +288,7 @@ impl Builder {
         let shared = Shared {
             admit: self.admit,
             shards: self.shards,
+            hash_seeds: hash_seeds(self.shard_seed),
             ..Shared::new(incarnation, self.memory_max)
         };
         Ok(Engine::new(
@@ -322,7 +324,34 @@ pub struct ConfigError {
     pub must_be: &'static str,
 }
 
+/// What places keys in tables: never anything that a client is told, as the incarnation is.
+fn hash_seeds(fixed: Option<u64>) -> [u64; 4] {
+    match fixed {
+        Some(seed) => [seed, 1, 2, 3],
+        None => array::from_fn(|_| random()),
+    }
+}
+
 /// A random number from the operating system, by way of the keys that std draws for its hash maps.
 fn random() -> u64 {
     RandomState::new().hash_one(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys were placed by the incarnation, which each session id tells: a client could choose keys that
+    /// collide, and have each batch of anyone's search thousands of them.
+    #[test]
+    fn who_knows_the_incarnation_does_not_know_where_keys_lie() {
+        let builder = || Engine::builder().shards(1).incarnation(Incarnation(7));
+        let seeds = |builder: Builder| builder.build().unwrap().0.shared.hash_seeds;
+        let (one, other) = (seeds(builder()), seeds(builder()));
+        assert!(one.iter().zip(other).all(|(one, other)| *one != other));
+        // But a host that fixes the seed gets the same tables again.
+        let fixed = |seed| seeds(builder().shard_seed(seed));
+        assert_eq!(fixed(1), fixed(1));
+        assert_ne!(fixed(1), fixed(2));
+    }
 }

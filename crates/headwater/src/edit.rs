@@ -2,8 +2,8 @@ use std::{convert::Infallible, sync::Arc};
 
 use headwater_core::{ApplyError, Key, Made, Position, Snapshot, Version};
 use headwater_doc::{
-    Extensions, Limits, Operation, Patch, PatchError, Pointer, PointerError, SerializeError, Value,
-    diff, to_value,
+    Extensions, Limits, Operation, Patch, PatchError, Pointer, PointerError, Reason,
+    SerializeError, Value, diff, to_value,
 };
 use serde::Serialize;
 
@@ -99,28 +99,23 @@ impl Engine {
         if patch.is_empty() {
             return Ok(Some(position.version));
         }
+        let patch = Arc::new(patch);
         if patch.operations().iter().any(moves_elements) {
-            return self.commit_patch(key, position, &Arc::new(patch));
+            return self.commit_patch(key, &before, &patch);
         }
         // Kept until the lock is gone, so that what only this version had is not freed under it; but as a
         // value, so that nobody is seen to hold the version.
         let old = before.root.clone();
         drop(before);
-        let patch = Arc::new(patch);
-        let made = Made {
+        let mut applied = Some(applied);
+        self.put(key, || Made {
             position,
-            root,
+            root: root.clone(),
             patch: Arc::clone(&patch),
-            applied,
-        };
-        let installed = self
-            .0
-            .write(key, |shard, now| shard.replace(now, key, made));
-        drop(old);
-        match installed {
-            Err(ApplyError::Memory) if self.0.relieve() => self.commit_at(key, position, &patch),
-            installed => Ok(installed?),
-        }
+            applied: applied
+                .take()
+                .unwrap_or_else(|| Patch::between(&old, &root, Extensions::ALL).1),
+        })
     }
 
     /// Commits what leads from one value to another, unless the document has moved on; `None` if it has.
@@ -135,38 +130,74 @@ impl Engine {
         if patch.is_empty() {
             return Ok(Some(before.position.version));
         }
-        self.commit_patch(key, before.position, &Arc::new(patch))
+        self.commit_patch(key, before, &Arc::new(patch))
     }
 
-    /// Commits a patch, unless the document has moved on from a position; `None` if it has.
+    /// Commits a patch of the library's making, unless the document has moved on from a version; `None` if
+    /// it has. The limits hold for the result: in which order the operations come is not the host's choice.
     fn commit_patch<E>(
         &self,
         key: &Key,
-        at: Position,
+        before: &Snapshot,
         patch: &Arc<Patch>,
     ) -> Result<Option<Version>, EditError<E>> {
-        match self.commit_at(key, at, patch) {
-            Err(EditError::Apply(ApplyError::Memory)) if self.0.relieve() => {
-                self.commit_at(key, at, patch)
+        let committed = match self.commit_at(key, before.position, patch) {
+            Err(ApplyError::Memory) if self.0.relieve() => {
+                self.commit_at(key, before.position, patch)
             }
             committed => committed,
-        }
+        };
+        let Err(ApplyError::Patch {
+            reason: Reason::Limit(_),
+            ..
+        }) = committed
+        else {
+            return Ok(committed?);
+        };
+        // The result may keep to the limits all the same: made off the lock, and then looked at as a whole.
+        let mut root = before.root.clone();
+        let applied = patch
+            .apply(&mut root, &Limits::NONE)
+            .map_err(ApplyError::from)?;
+        self.put(key, || Made {
+            position: before.position,
+            root: root.clone(),
+            patch: Arc::clone(patch),
+            applied: applied.clone(),
+        })
     }
 
-    /// The same, without making room for it.
-    fn commit_at<E>(
+    /// The same, without making room for it, and under limits that hold after every operation.
+    fn commit_at(
         &self,
         key: &Key,
         at: Position,
         patch: &Arc<Patch>,
-    ) -> Result<Option<Version>, EditError<E>> {
+    ) -> Result<Option<Version>, ApplyError> {
         let patch = Arc::clone(patch);
-        let committed = self.0.write(key, |shard, now| match shard.position(key) {
+        self.0.write(key, |shard, now| match shard.position(key) {
             Some(position) if position == at => shard.apply(now, key, patch).map(Some),
             Some(_) => Ok(None),
             None => Err(ApplyError::NoSuchDocument),
-        });
-        Ok(committed?)
+        })
+    }
+
+    /// Commits a value that was made of a version, unless the document has moved on; `None` if it has. It is
+    /// made once more if room has to be made for it first.
+    fn put<E>(
+        &self,
+        key: &Key,
+        mut make: impl FnMut() -> Made,
+    ) -> Result<Option<Version>, EditError<E>> {
+        let mut put = || {
+            let made = make();
+            self.0
+                .write(key, |shard, now| shard.replace(now, key, made))
+        };
+        match put() {
+            Err(ApplyError::Memory) if self.0.relieve() => Ok(put()?),
+            put => Ok(put?),
+        }
     }
 }
 

@@ -175,9 +175,11 @@ fn text_trace(name: String, trace: &Value, form: TextForm) -> Result<Trace, Trac
     let (Some(start), Some(transactions)) = (start, transactions) else {
         return Err(TraceError::UnknownFormat);
     };
+    let mut len = start.chars().count();
     let mut edits = Vec::with_capacity(transactions.len());
     for (transaction, number) in transactions.iter().zip(1..) {
-        edits.push(read_edits(transaction).ok_or(TraceError::Transaction { number })?);
+        let read = read_edits(transaction, &mut len);
+        edits.push(read.ok_or(TraceError::Transaction { number })?);
     }
     let text = pointer("/text");
     let steps = edits
@@ -205,19 +207,27 @@ fn text_trace(name: String, trace: &Value, form: TextForm) -> Result<Trace, Trac
     })
 }
 
-/// `{"patches": [[position, deleted, inserted], …]}`, positions in Unicode scalar values.
-fn read_edits(transaction: &Value) -> Option<Vec<Edit>> {
+/// `{"patches": [[position, deleted, inserted], …]}`, positions in Unicode scalar values, of a text of length
+/// `len`, which it makes that of the text after them. What an edit says lies in the text: an operation is made
+/// of each character that it takes.
+fn read_edits(transaction: &Value, len: &mut usize) -> Option<Vec<Edit>> {
     let patches = transaction.at(&pointer("/patches"))?.as_array()?;
     let count = |value: Option<&Value>| usize::try_from(value?.as_u64()?).ok();
     patches
         .iter()
         .map(|patch| {
             let patch = patch.as_array()?;
-            Some(Edit {
+            let edit = Edit {
                 at: count(patch.get(0))?,
                 deleted: count(patch.get(1))?,
                 inserted: patch.get(2)?.as_str()?.into_owned(),
-            })
+            };
+            let end = edit.at.checked_add(edit.deleted)?;
+            if end > *len {
+                return None;
+            }
+            *len = *len - edit.deleted + edit.inserted.chars().count();
+            Some(edit)
         })
         .collect()
 }
@@ -269,7 +279,7 @@ pub(crate) enum TraceError {
     Line { line: usize, error: String },
     #[error("line {line}: no {member:?}")]
     Missing { line: usize, member: &'static str },
-    #[error("transaction {number} is not a list of [position, deleted, inserted]")]
+    #[error("transaction {number} is not a list of [position, deleted, inserted] in the text")]
     Transaction { number: usize },
     #[error("a concurrent text trace needs a CRDT to be played; only sequential ones can")]
     Concurrent,

@@ -264,6 +264,39 @@ fn a_file_that_is_no_trace_is_not_understood() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+/// P10: some 90 bytes of a trace had the program ask for memory without end, and panic or abort, since an
+/// operation was made of each character that was said to be taken, and positions were counted on past the last.
+#[test]
+fn a_recorded_text_whose_edits_lie_outside_of_it_is_not_understood() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("outside.json");
+    let traced = |patches: &str, form: &str| {
+        let text = format!(
+            r#"{{"startContent":"aé","endContent":"","txns":[{{"patches":[{patches}]}}]}}"#
+        );
+        fs::write(&path, text).unwrap();
+        replay(&[path.to_str().unwrap(), "--as", form])
+    };
+    for form in ["array", "splice"] {
+        for patches in [
+            r#"[0,18446744073709551615,""]"#,
+            r#"[0,1000000000000,""]"#,
+            r#"[18446744073709551615,0,"xy"]"#,
+            r#"[18446744073709551615,1,"xy"]"#,
+            // By one, the first edit of the transaction counted.
+            r#"[0,1,"éé"],[1,3,""]"#,
+            r#"[2,0,"x"],[4,0,"y"]"#,
+        ] {
+            let output = traced(patches, form);
+            assert_eq!(output.status.code(), Some(2), "{patches}");
+            let message = stderr(&output);
+            assert!(message.contains("transaction 1 is not"), "{message}");
+        }
+        // The last that lie in it.
+        let output = traced(r#"[0,1,"éé"],[1,2,""],[1,0,"x"]"#, form);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+}
+
 #[test]
 fn a_recorded_game_and_a_recorded_text_converge() {
     let Some(data) = shared_data() else { return };

@@ -9,11 +9,11 @@ use std::{
 
 use headwater::{
     ApplyError, Draft, DraftError, EditError, Engine, Key, LimitExceeded, Limits, Patch, Reason,
-    Version, to_value,
+    Replica, SubscribeOptions, Version, to_value,
 };
 use serde::{Serialize, Serializer, ser::Error as _};
 
-use crate::fixture::{append, builder, engine, json, key, patch, room, text};
+use crate::fixture::{append, builder, engine, follow, json, key, patch, room, text};
 
 /// Runs an edit that cannot fail.
 fn edited(engine: &Engine, key: &Key, edit: impl Fn(&mut Draft)) -> Version {
@@ -298,6 +298,121 @@ fn an_edit_past_a_limit_of_documents_is_refused() {
     };
     assert_eq!(reason, Reason::Limit(LimitExceeded::Depth { limit: 3 }));
     assert_eq!(text(&engine, &room), r#"{"log":[]}"#);
+}
+
+/// A document of which a part lies in one of two places, in 1,000 bytes only if not in both.
+#[derive(Clone, Serialize)]
+struct Halves {
+    a: Vec<String>,
+    b: Vec<String>,
+    pad: String,
+    x: String,
+    y: String,
+}
+
+impl Halves {
+    const LIMITS: Limits = Limits {
+        bytes: 1_000,
+        depth: 128,
+        nodes: 1_000,
+    };
+
+    /// The part is elements of an array, which shift those after them, or a string.
+    fn new(is_array: bool, is_first: bool) -> Self {
+        let (elements, text) = if is_array { (3, 0) } else { (0, 300) };
+        let list = |present: bool| {
+            let part = (0..if present { elements } else { 0 }).map(|_| "x".repeat(100));
+            part.chain((0..10).map(|number| format!("the element {number}")))
+                .collect()
+        };
+        let string = |present: bool| "x".repeat(if present { text } else { 0 });
+        Self {
+            a: list(is_first),
+            b: list(!is_first),
+            pad: "p".repeat(200),
+            x: string(is_first),
+            y: string(!is_first),
+        }
+    }
+}
+
+/// The operations of a difference come in an order that its maker did not choose, and a document may be larger
+/// on the way than at either end. `restore` of a version that had kept to the limits failed at operation 0 with
+/// `limit_bytes`, `edit` as well, and `store` where elements of an array move. The limits hold for the result.
+#[test]
+fn a_result_that_keeps_to_the_limits_is_committed_though_its_difference_passes_them_on_the_way() {
+    for is_array in [false, true] {
+        let (first, second) = (Halves::new(is_array, true), Halves::new(is_array, false));
+        let engine = builder().limits(Halves::LIMITS).build().unwrap();
+        let key = key("halves");
+        engine.create(&key, to_value(&first).unwrap()).unwrap();
+        let before = engine.get(&key).unwrap();
+        let mut subscription = engine.subscribe(&key, SubscribeOptions::default()).unwrap();
+        let mut replica = Replica::new();
+        let mut is = |version: u64, expected: &Halves| {
+            let head = engine.get(&key).unwrap();
+            assert_eq!(head.position.version, Version(version));
+            assert!(head.root.identical(&to_value(expected).unwrap()));
+            follow(&mut subscription, &mut replica);
+            assert_eq!(replica.root(), &head.root);
+        };
+        is(0, &first);
+        assert_eq!(engine.store(&key, &second), Ok(Version(1)));
+        is(1, &second);
+        assert_eq!(engine.restore(&key, &before), Ok(Version(2)));
+        is(2, &first);
+        for (version, next) in [(3, &second), (4, &first)] {
+            let edit = |draft: &mut Draft| draft.replace(to_value(next).unwrap());
+            assert_eq!(edited(&engine, &key, edit), Version(version));
+            is(version, next);
+        }
+        for (version, next) in [(5, &second), (6, &first)] {
+            assert_eq!(engine.store(&key, next), Ok(Version(version)));
+            is(version, next);
+        }
+        // The way back is in the history like any other.
+        for (version, expected) in [(1, &second), (2, &first), (3, &second)] {
+            let then = engine.at(&key, Version(version)).unwrap();
+            assert!(then.root.identical(&to_value(expected).unwrap()));
+        }
+        // And a result that is itself too large is refused as before.
+        let both = Halves {
+            a: first.a.clone(),
+            x: first.x.clone(),
+            b: second.b.clone(),
+            y: second.y.clone(),
+            ..first.clone()
+        };
+        let refused = engine.store(&key, &both);
+        let limit = Reason::Limit(LimitExceeded::Bytes { limit: 1_000 });
+        assert!(
+            matches!(&refused, Err(EditError::Apply(ApplyError::Patch { reason, .. })) if *reason == limit),
+            "{refused:?}"
+        );
+        is(6, &first);
+    }
+}
+
+/// The same where room has to be made first: after relief `store`, too, committed its difference by operations.
+#[test]
+fn a_result_that_keeps_to_the_limits_is_committed_also_after_relief() {
+    for is_stored in [false, true] {
+        let builder = builder().shards(1).memory_max(64 << 10);
+        let engine = builder.limits(Halves::LIMITS).build().unwrap();
+        let key = key("halves");
+        let halves = [true, false].map(|is_first| Halves::new(false, is_first));
+        engine.create(&key, to_value(&halves[0]).unwrap()).unwrap();
+        for (version, value) in (1..=200).zip(halves.iter().cycle().skip(1)) {
+            let committed = if is_stored {
+                engine.store(&key, value).unwrap()
+            } else {
+                let root = to_value(value).unwrap();
+                edited(&engine, &key, |draft| draft.replace(root.clone()))
+            };
+            assert_eq!(committed, Version(version));
+        }
+        assert!(engine.stats().reliefs > 0, "no load");
+    }
 }
 
 #[test]

@@ -578,6 +578,43 @@ fn subscribers_that_need_the_same_frame_share_its_bytes() {
     assert!(engine.memory().encoded > 0);
 }
 
+/// A squash that came to nothing is kept for the others like any frame. Who found it there said that it was at the
+/// squash's version, though no frame had led there, and let an interval begin for nothing; who had made it did not.
+#[test]
+fn who_finds_that_all_was_undone_stays_where_its_frames_have_led_it() {
+    let engine = engine();
+    let key = key("hall");
+    let pad = "x".repeat(1_000);
+    let root = json(&format!(r#"{{"a":{{}},"pad":"{pad}"}}"#));
+    engine.create(&key, root).unwrap();
+    let options = SubscribeOptions {
+        mode: Mode::Latest,
+        interval: Duration::from_millis(100),
+        ..at("/a/b")
+    };
+    let subscribe = || engine.subscribe(&key, options.clone()).unwrap();
+    let mut followers = [subscribe(), subscribe()];
+    let pull = |follower: &mut Subscription| follower.poll_bytes(Encoding::Json).unwrap();
+    assert!(followers.iter_mut().all(|one| pull(one).is_some()));
+    engine.tick(Time::from_millis(1_000));
+    let add = patch(r#"[{"op":"add","path":"/a/b","value":1}]"#);
+    let remove = patch(r#"[{"op":"remove","path":"/a/b"}]"#);
+    for batch in [&add, &remove] {
+        engine.apply(&key, Arc::clone(batch)).unwrap();
+    }
+    let start = followers[0].position();
+    for follower in &mut followers {
+        assert!(pull(follower).is_none());
+        assert_eq!(follower.position(), start);
+    }
+    engine.apply(&key, add).unwrap();
+    let head = engine.position(&key);
+    for follower in &mut followers {
+        assert!(pull(follower).is_some());
+        assert_eq!(follower.position(), head);
+    }
+}
+
 #[test]
 fn who_follows_by_bytes_and_by_frames_in_turn_misses_nothing() {
     let engine = engine();

@@ -250,6 +250,8 @@ impl Document {
                 Err(PatchError {
                     operation, reason, ..
                 }) => {
+                    // It may be the last that holds what it would have brought.
+                    rules.freed.patch(patch);
                     let rejection = Rejection::DoesNotApply {
                         operation,
                         reason,

@@ -1,5 +1,6 @@
 use std::{
     collections::VecDeque,
+    mem,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -10,7 +11,7 @@ use arc_swap::ArcSwapOption;
 use headwater_doc::{Extensions, Pointer};
 use parking_lot::Mutex;
 
-use crate::{budget::Budget, frame::SnapshotReason, id::Version};
+use crate::{budget::Budget, frame::SnapshotReason, freed::Freed, id::Version};
 
 /// The encoded frames that subscribers of one document share: each is made once, by the first who
 /// needs it.
@@ -24,10 +25,29 @@ pub struct FrameCache {
 
 #[derive(Debug, Default)]
 struct Slots {
-    /// Oldest first, each with what it is counted with: nothing while it is being made.
-    kept: VecDeque<(Arc<Slot>, u64)>,
+    /// Oldest first.
+    kept: VecDeque<Kept>,
     /// Whether the document is gone, so that nothing is kept any more.
     closed: bool,
+}
+
+/// A slot, and what it is counted with: nothing while its frame is being made.
+type Kept = (Arc<Slot>, u64);
+
+/// The frames of a document that are kept no longer.
+#[derive(Debug)]
+pub(crate) struct Gone {
+    slots: VecDeque<Kept>,
+    /// It may be in no slot any more.
+    #[expect(dead_code, reason = "it is kept to be dropped")]
+    latest: Option<Arc<(FrameKey, Encoded)>>,
+}
+
+impl Gone {
+    /// What they were counted with.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.slots.iter().map(|&(_, counted)| counted).sum()
+    }
 }
 
 /// What the encoded frames of all documents take.
@@ -158,47 +178,56 @@ impl FrameCache {
             return;
         }
         let latest = Arc::new((slot.key.clone(), encoded.clone()));
-        self.latest.store(Some(latest));
+        let before = self.latest.swap(Some(latest));
         for (kept, counted) in &mut slots.kept {
             if Arc::ptr_eq(kept, slot) {
                 *counted = bytes;
             }
         }
+        let mut old = Vec::new();
         while slots.kept.len() > SLOTS_MAX {
             // One that is still being made accounts for itself when it is.
             let Some(done) = slots.kept.iter().position(|&(_, counted)| counted > 0) else {
                 break;
             };
-            if let Some((_, counted)) = slots.kept.remove(done) {
+            if let Some((slot, counted)) = slots.kept.remove(done) {
                 self.memory.give_back(counted);
+                old.push(slot);
             }
         }
+        // Not under the lock of the slots: who closes the cache waits for that under the shard's.
+        drop(slots);
+        drop((before, old));
     }
 
     /// Lets go of all frames that are done.
-    pub fn clear(&self) {
-        self.let_go(&mut self.slots.lock());
+    pub(crate) fn clear(&self, freed: &mut Freed) {
+        freed.frames(self.let_go(&mut self.slots.lock()));
     }
 
     /// Lets go of all frames, for good.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&self, freed: &mut Freed) {
         let mut slots = self.slots.lock();
         slots.closed = true;
-        self.let_go(&mut slots);
+        freed.frames(self.let_go(&mut slots));
     }
 
-    fn let_go(&self, slots: &mut Slots) {
-        self.latest.store(None);
-        slots.kept.retain(|&(_, counted)| {
-            self.memory.give_back(counted);
-            counted == 0
-        });
+    fn let_go(&self, slots: &mut Slots) -> Gone {
+        let kept = mem::take(&mut slots.kept).into_iter();
+        let (done, making) = kept.partition(|&(_, counted)| counted > 0);
+        slots.kept = making;
+        let gone = Gone {
+            slots: done,
+            latest: self.latest.swap(None),
+        };
+        self.memory.give_back(gone.bytes());
+        gone
     }
 }
 
 impl Drop for FrameCache {
     fn drop(&mut self) {
-        self.clear();
+        drop(self.let_go(&mut self.slots.lock()));
     }
 }
 

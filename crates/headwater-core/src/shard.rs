@@ -351,13 +351,25 @@ impl Shard {
                 bound: full.bound,
             })?;
         self.counts.held += 1;
-        for evicted in &held.evicted {
+        for evicted in held.evicted {
+            self.effects.freed.patch(evicted.item.patch);
             self.give_up(now, evicted.lane, Cause::Evicted, &[evicted.seq]);
         }
         Ok(Outcome::Held {
             expected,
             deadline: held.deadline,
         })
+    }
+
+    /// Has batches that were held, and are given up, freed off the lock: a turn gives up those of many lanes.
+    /// Yields their seqs.
+    fn hand_out(&mut self, held: Vec<(Seq, HeldBatch)>) -> Vec<Seq> {
+        let freed = &mut self.effects.freed;
+        let seqs = held.into_iter().map(|(seq, batch)| {
+            freed.patch(batch.patch);
+            seq
+        });
+        seqs.collect()
     }
 
     /// Accounts for batches that were held and are no longer, `seqs` ascending, and reports them to
@@ -538,7 +550,7 @@ impl Shard {
             match at_deadline.unwrap_or(self.config.reorder.at_deadline) {
                 AtDeadline::Report => {
                     let held = self.reorder.remove_lane(lane_id);
-                    let seqs: Vec<_> = held.iter().map(|&(seq, _)| seq).collect();
+                    let seqs = self.hand_out(held);
                     self.give_up(now, lane_id, Cause::Deadline, &seqs);
                 }
                 AtDeadline::Skip => self.skip(now, lane_id),
@@ -574,7 +586,7 @@ impl Shard {
                 return false;
             };
             let held = self.reorder.remove_lane(lane_id);
-            let seqs: Vec<_> = held.iter().map(|&(seq, _)| seq).collect();
+            let seqs = self.hand_out(held);
             self.give_up(now, lane_id, Cause::ShutDown, &seqs);
         }
         self.settle();
@@ -600,7 +612,8 @@ impl Shard {
         let closed = self.table.close_lanes(session, TURN_BATCHES_MAX);
         let more = closed.len() == TURN_BATCHES_MAX;
         for (id, lane) in closed {
-            let given_up = self.reorder.remove_lane(id).len() as u64;
+            let held = self.reorder.remove_lane(id);
+            let given_up = self.hand_out(held).len() as u64;
             self.counts.held -= given_up;
             self.counts.told += given_up;
             self.outcome_bytes -= lane.heap_bytes() as u64;

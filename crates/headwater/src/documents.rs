@@ -169,7 +169,7 @@ impl Engine {
         let apply = |patch| {
             self.0.write(key, |shard, now| {
                 if epoch.is_some() && shard.epoch(key) != epoch {
-                    return Err((ApplyError::NoSuchDocument, None));
+                    return Err((ApplyError::NoSuchDocument, Some(patch)));
                 }
                 shard.try_apply(now, key, patch)
             })

@@ -48,7 +48,10 @@ impl Inner {
         for shard in &self.shards {
             let mut place = Some(0);
             while let Some(from) = place.filter(|_| goes_on()) {
-                place = shard.read().relieve_frames(from);
+                let (freed, next) = shard.read().relieve_frames(from);
+                // The lock is gone.
+                drop(freed);
+                place = next;
             }
         }
         // Half of each history at a time, as long as there is any. What is used does not tell: others take of

@@ -64,7 +64,7 @@ impl Host {
             }
             1 => {
                 while let Some(from) = place {
-                    place = self.shard.relieve_frames(from);
+                    (_, place) = self.shard.relieve_frames(from);
                 }
             }
             _ => {

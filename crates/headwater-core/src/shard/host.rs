@@ -102,7 +102,8 @@ impl Shard {
         self.cold -= usize::from(document.cold().is_some());
         self.large.remove(&id);
         if let Some(watch) = document.watch_if_any() {
-            self.effects.woken.extend(watch.close(reason));
+            let woken = watch.close(reason, &mut self.effects.freed);
+            self.effects.woken.extend(woken);
         }
         self.table.close_entry_if_unused(id);
         Some(document)
@@ -120,11 +121,16 @@ impl Shard {
         patch: Arc<Patch>,
     ) -> Result<Version, ApplyError> {
         let applied = self.try_apply(now, key, patch);
-        applied.map_err(|(error, _)| error)
+        applied.map_err(|(error, patch)| {
+            if let Some(patch) = patch {
+                self.effects.freed.patch(patch);
+            }
+            error
+        })
     }
 
-    /// The same, for a host that makes room and tries again: gives the patch back with
-    /// [`ApplyError::Memory`].
+    /// The same, for a host that makes room and tries again: gives the patch back if that was not tried, with
+    /// [`ApplyError::Memory`] and [`ApplyError::NoSuchDocument`].
     ///
     /// # Errors
     ///
@@ -138,14 +144,17 @@ impl Shard {
         if self.make_room(key, &patch, 0).is_err() {
             return Err((ApplyError::Memory, Some(patch)));
         }
-        let turn = Turn {
-            origin: None,
-            patch,
-            admit: None,
-        };
-        let applied = self.change(key, |document, rules| document.commit(now, turn, rules));
+        let mut untried = Some(patch);
+        let applied = self.change(key, |document, rules| {
+            let turn = Turn {
+                origin: None,
+                patch: untried.take()?,
+                admit: None,
+            };
+            Some(document.commit(now, turn, rules))
+        });
         self.settle();
-        let error = match applied {
+        let error = match applied.flatten() {
             Some(Ok(version)) => return Ok(version),
             Some(Err(Undone::NoRoom(patch))) => return Err((ApplyError::Memory, Some(patch))),
             Some(Err(Undone::Rejected(Rejection::DoesNotApply {
@@ -157,7 +166,7 @@ impl Shard {
                 ApplyError::Panicked
             }
         };
-        Err((error, None))
+        Err((error, untried))
     }
 
     /// Applies batches of the host's own to a copy of a document, which [`install`](Self::install) makes

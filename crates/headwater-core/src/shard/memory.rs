@@ -7,6 +7,7 @@ use crate::{
     budget::Memory,
     cold::{Freeze, Frozen, Thaw, Thawed},
     document::{BATCH_BYTES, Document, Rules},
+    freed::Freed,
     id::Key,
     lane::Lane,
     submission::{Busy, Refusal},
@@ -119,19 +120,21 @@ impl Shard {
         frozen
     }
 
-    /// Lets go of the encoded frames of a bounded number of documents. Places as in
-    /// [`relieve_history`](Self::relieve_history).
+    /// Lets go of the encoded frames of a bounded number of documents, and yields them, to be dropped once
+    /// the lock of the shard is let go. Places as in [`relieve_history`](Self::relieve_history).
     #[must_use]
-    pub fn relieve_frames(&self, from: usize) -> Option<usize> {
+    pub fn relieve_frames(&self, from: usize) -> (Freed, Option<usize>) {
+        let mut freed = Freed::default();
         let end = from.saturating_add(LOOKED_AT_MAX);
         for id in from..end.min(self.table.entries.capacity()) {
             let entry = self.table.entries.get(id);
             let document = entry.and_then(|entry| entry.document.as_ref());
             if let Some(watch) = document.and_then(Document::watch_if_any) {
-                watch.frames.clear();
+                watch.frames.clear(&mut freed);
             }
         }
-        (end < self.table.entries.capacity()).then_some(end)
+        let next = (end < self.table.entries.capacity()).then_some(end);
+        (freed, next)
     }
 
     /// Lets go of the older half of the history of a bounded number of documents, fewer if it is long, from

@@ -9,7 +9,7 @@ use std::{
     task::{Wake, Waker},
 };
 
-use headwater_core::{CloseReason, HistoryBounds, Outcome, ShardConfig, Version, Watch};
+use headwater_core::{CloseReason, Cursor, HistoryBounds, Outcome, ShardConfig, Version, Watch};
 use headwater_doc::Pointer;
 
 use crate::pair::{FAILS, Server, append, config, key, patch};
@@ -229,6 +229,40 @@ fn a_commit_that_is_too_large_for_the_history_wakes_its_subscribers() {
     assert!(server.shard.commit(&key("room"), Version(1)).is_none());
     ring(&mut server);
     assert_eq!(alarm.rings(), 1);
+}
+
+/// P9: whom a batch of very many paths concerns is not looked for to the end. Whoever it does not concern is
+/// woken in vain, finds nothing new, and sleeps on.
+#[test]
+fn who_is_woken_in_vain_finds_nothing_and_sleeps_again() {
+    let mut server = Server::new();
+    let (open, close) = (r#"{"a":"#.repeat(100), "}".repeat(100));
+    server.create("room", &format!(r#"{{"b":1,"a":{open}[]{close}}}"#));
+    let watch = server.shard.watch(&key("room")).unwrap();
+    let (alarm, number) = (Alarm::default(), watch.join());
+    let mut cursor = Cursor {
+        path: at("/b"),
+        ..Cursor::default()
+    };
+    let first = server.poll("room", &cursor).unwrap();
+    let position = server.shard.position(&key("room"));
+    cursor.advance(position, first.to);
+
+    let _old = watch.sleep(number, &cursor.path, alarm.waker());
+    let deep = "/a".repeat(101);
+    let add = |number| format!(r#"{{"op":"add","path":"{deep}/-","value":{number}}}"#);
+    let change = |number| format!(r#"{{"op":"replace","path":"{deep}/{number}","value":true}}"#);
+    let operations: Vec<_> = (0..500).map(add).chain((0..500).map(change)).collect();
+    server.apply("room", &format!("[{}]", operations.join(",")));
+    assert_eq!((ring(&mut server), alarm.rings()), (1, 1), "in vain");
+    assert!(server.poll("room", &cursor).is_none());
+
+    let _old = watch.sleep(number, &cursor.path, alarm.waker());
+    server.apply("room", &format!("[{}]", change(0)));
+    assert_eq!(ring(&mut server), 0, "it does not concern it");
+    server.apply("room", r#"[{"op":"replace","path":"/b","value":2}]"#);
+    assert_eq!((ring(&mut server), alarm.rings()), (1, 2));
+    assert!(server.poll("room", &cursor).is_some());
 }
 
 #[test]

@@ -220,7 +220,8 @@ impl World<'_> {
     pub(crate) fn relieve_at(&mut self, shard: usize) {
         let mut next = Some(0);
         while let Some(from) = next {
-            assert!(self.shards[shard].relieve_frames(from).is_none());
+            let (_freed, more) = self.shards[shard].relieve_frames(from);
+            assert!(more.is_none());
             (_, next) = self.shards[shard].relieve_history(from);
         }
         let open = self.model.documents.open.iter_mut();

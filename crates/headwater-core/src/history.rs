@@ -257,7 +257,7 @@ fn written_bytes(patch: &Patch, applied: &Applied) -> u64 {
 impl Charge {
     pub(crate) fn of(patch: &Patch, applied: &Applied) -> Self {
         let brought = patch.put_bytes();
-        let own = patch.heap_bytes() - brought + applied.heap_bytes();
+        let own = patch.heap_bytes() - brought + applied.adopted_bytes + applied.heap_bytes();
         Self {
             own: own + (size_of::<Commit>() + size_of::<Patch>() + ARCS) as u64,
             removed: applied.removed_bytes(patch),

@@ -284,7 +284,7 @@ impl Watch {
 
 /// Steps that looking for whom a change wakes takes at most: one for each path that is looked for, and one
 /// more for every [`STEP_BYTES`] of it. As many as the largest batch has operations by default: less than a
-/// millisecond under the lock of the shard. With fewer, a game's tick that touches two thousand places would
+/// millisecond under the lock of the shard where hundreds sleep. With fewer, a game's tick that touches two thousand places would
 /// wake those who look at none of them; without a bound, a batch of deep paths keeps others waiting longer than
 /// applying it does.
 const STEPS_MAX: usize = 10_000;

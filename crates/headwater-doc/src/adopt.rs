@@ -4,6 +4,8 @@
 //! would each bring lists of their own, which are as large as the records: here they give them up for
 //! those of the record beside them. There is no table of shapes; who stands beside is known anyway.
 
+use std::collections::BTreeSet;
+
 use triomphe::Arc;
 
 use crate::{
@@ -11,15 +13,15 @@ use crate::{
     name::NameList,
     node::Node,
     object::Names,
-    value::{Repr, Value},
+    value::{Repr, Value, View},
 };
 
-/// Where the lists come from that new objects may take.
+/// Where the lists come from that a new value may take.
 pub(crate) enum Sibling<'v> {
     /// Something that stays.
     Stays(&'v Value),
-    /// What the new value takes the place of. Lists that it brought count with it and would go on to be
-    /// counted by nobody: those are not taken.
+    /// What the new value takes the place of. Lists that it brought are not taken: they count with it, and would
+    /// go on to be counted by nobody.
     Goes(&'v Value),
 }
 
@@ -29,18 +31,54 @@ pub(crate) enum Sibling<'v> {
 /// Objects that take a list are copied, for the patch that brought them keeps its own: their values are
 /// still shared. How many bytes the patch has for itself then, is the second.
 pub(crate) fn adopt(value: Value, sibling: Option<Sibling<'_>>) -> (Value, u64) {
-    let (sibling, goes) = match sibling {
-        Some(Sibling::Stays(sibling)) => (sibling, false),
-        Some(Sibling::Goes(sibling)) => (sibling, true),
-        None => return (value, 0),
-    };
     if !matches!(value.0, Repr::Object(_) | Repr::Array(_)) {
         return (value, 0);
     }
-    let mut adoption = Adoption::new(goes);
+    let mut adoption = Adoption::default();
+    let sibling = match sibling {
+        Some(Sibling::Stays(sibling)) => sibling,
+        Some(Sibling::Goes(sibling)) => {
+            let (mut values, depth) = (adoption.values, adoption.depth);
+            brought(sibling, &mut adoption.going, &mut values, depth);
+            sibling
+        }
+        None => return (value, 0),
+    };
     let adopted = adoption.value(&value, sibling);
-    (adopted.unwrap_or(value), adoption.copied_bytes)
+    (adopted.unwrap_or(value), adoption.adopted_bytes)
 }
+
+/// Finds the lists of names that a value brought, in so many of its values.
+fn brought(value: &Value, lists: &mut Lists, values: &mut usize, depth: usize) {
+    let Some(less) = values.checked_sub(1) else {
+        return;
+    };
+    *values = less;
+    let Some(depth) = depth.checked_sub(1) else {
+        return;
+    };
+    if let Repr::Object(node) = &value.0
+        && node.totals().counts_names()
+    {
+        lists.insert(Arc::as_ptr(node.header()));
+    }
+    match value.view() {
+        View::Array(array) => {
+            for value in array.iter().take(*values) {
+                brought(value, lists, values, depth);
+            }
+        }
+        View::Object(object) => {
+            for value in object.values().take(*values) {
+                brought(value, lists, values, depth);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Lists of names, by where they are.
+type Lists = BTreeSet<*const NameList>;
 
 impl Value {
     /// The same value, with the lists of names of another one wherever both have objects of one shape at
@@ -56,41 +94,39 @@ impl Value {
 
 /// The same for each element of an array that is to be inserted beside a sibling; `None` if there is
 /// nothing to take.
-pub(crate) fn adopt_each(insert: &Value, sibling: Option<&Value>) -> Option<(Value, u64)> {
+pub(crate) fn adopt_each(insert: &Value, sibling: Option<&Value>) -> Option<Value> {
     let (Repr::Array(node), sibling) = (&insert.0, sibling?) else {
         return None;
     };
-    let mut adoption = Adoption::new(false);
-    let adopted = adoption.elements(node, |_| Some(sibling))?;
-    // The array itself becomes none of the document.
-    let copied = adoption.copied_bytes - node.bytes() as u64;
-    Some((adopted, copied))
+    Adoption::default().elements(node, |_| Some(sibling))
 }
 
 struct Adoption {
-    /// The lists that what goes has brought, if the sibling goes.
-    going: Option<Vec<*const NameList>>,
+    /// The lists that what goes has brought.
+    going: Lists,
     /// Values that may still be looked at.
     values: usize,
     /// Containers that may still be entered from here.
     depth: usize,
     /// Of the containers that were copied, with the lists that they brought.
-    copied_bytes: u64,
+    adopted_bytes: u64,
 }
 
-impl Adoption {
+impl Default for Adoption {
     /// A record has some dozen values, seldom more than five containers inside one another. Up to these
     /// bounds it takes microseconds, less than it took to read the text; what lies beyond keeps its own
     /// lists, which costs memory alone.
-    fn new(goes: bool) -> Self {
+    fn default() -> Self {
         Self {
-            going: goes.then(Vec::new),
+            going: Lists::new(),
             values: 1_024,
             depth: 16,
-            copied_bytes: 0,
+            adopted_bytes: 0,
         }
     }
+}
 
+impl Adoption {
     fn value(&mut self, value: &Value, sibling: &Value) -> Option<Value> {
         self.values = self.values.checked_sub(1)?;
         self.depth = self.depth.checked_sub(1)?;
@@ -115,22 +151,16 @@ impl Adoption {
         if !Arc::ptr_eq(names, theirs) && names[..] != theirs[..] {
             return None;
         }
-        if let Some(going) = &mut self.going
-            && sibling.totals().counts_names()
-        {
-            going.push(Arc::as_ptr(theirs));
-        }
         let changed = self.changed(node.values(), |at| sibling.values().get(at));
-        let going = self.going.as_deref().unwrap_or_default();
-        let takes = !Arc::ptr_eq(names, theirs) && !going.contains(&Arc::as_ptr(theirs));
+        let takes = !Arc::ptr_eq(names, theirs) && !self.going.contains(&Arc::as_ptr(theirs));
         if !takes && changed.is_empty() {
             return None;
         }
-        self.copied_bytes += node.bytes() as u64;
+        self.adopted_bytes += node.bytes() as u64;
         // A list that the object has already counts with it as before.
         let brought = node.totals().counts_names();
         if takes && brought {
-            self.copied_bytes += names.brought_bytes();
+            self.adopted_bytes += names.brought_bytes();
         }
         let mut values = replaced(node.values(), changed);
         Some(Value::object_from_tail(
@@ -149,7 +179,7 @@ impl Adoption {
         if changed.is_empty() {
             return None;
         }
-        self.copied_bytes += node.bytes() as u64;
+        self.adopted_bytes += node.bytes() as u64;
         Some(Value::from(replaced(node.values(), changed)))
     }
 
@@ -272,8 +302,24 @@ mod tests {
         }
     }
 
+    /// A list may be that of an element further back, before which others came that took it.
     #[test]
-    fn what_a_patch_keeps_for_itself_counts_as_copied() {
+    fn a_list_is_not_taken_of_who_goes_with_its_bringer() {
+        let mut document = parsed(&format!("[{RECORD}]"));
+        let before = |text: &str| parsed(text).heap_bytes();
+        let table = format!("[{RECORD},{RECORD}]");
+        for patch in [
+            format!(r#"[{{"op":"add","path":"/0","value":{RECORD}}}]"#),
+            format!(r#"[{{"op":"replace","path":"","value":{table}}}]"#),
+            format!(r#"[{{"op":"splice","path":"","index":0,"remove":2,"insert":{table}}}]"#),
+        ] {
+            apply(&mut document, &patch);
+            assert_eq!(document.heap_bytes(), before(&table), "{patch}");
+        }
+    }
+
+    #[test]
+    fn what_a_patch_keeps_for_itself_is_told() {
         for (op, path, shares) in [
             ("replace", "/0", false),
             ("replace", "/1", true),
@@ -284,7 +330,8 @@ mod tests {
             let patch = Patch::parse(text.as_bytes(), &Limits::NONE, Extensions::NONE).unwrap();
             let applied = patch.apply(&mut document, &Limits::NONE).unwrap();
             let kept = if shares { patch.put_bytes() } else { 0 };
-            assert_eq!(applied.copied_bytes, kept, "{op} {path}");
+            assert_eq!(applied.adopted_bytes, kept, "{op} {path}");
+            assert_eq!(applied.copied_bytes, 0);
         }
     }
 

@@ -22,13 +22,15 @@ pub struct Applied {
     listed: Listed,
     /// Bytes of the nodes that were copied because somebody else held them, as
     /// [`heap_bytes`](Value::heap_bytes) counts: what a held snapshot or an older patch keeps in memory
-    /// from now on beside the document. 0 where nothing was shared. Also what the patch that was applied keeps
-    /// for itself of records that have taken the names of others.
+    /// from now on beside the document. 0 where nothing was shared.
     ///
     /// Who holds a node is not known, only that somebody does. So what the document itself still has
     /// elsewhere counts too: a part that is there twice by `copy`, and the names of records of one shape.
     /// Values that were removed do not count: the inverse has them.
     pub copied_bytes: u64,
+    /// Of what the patch has brought, the bytes of containers that it has for itself, as
+    /// [`heap_bytes`](Value::heap_bytes) counts: those in the document have taken the names of records beside them.
+    pub adopted_bytes: u64,
 }
 
 /// What undoes a patch, beside what the patch says. Values that were replaced or removed are moved here, not
@@ -50,6 +52,7 @@ impl Applied {
             undo: Undo::Patch(Box::new(inverse)),
             listed,
             copied_bytes,
+            adopted_bytes: 0,
         }
     }
 
@@ -65,6 +68,7 @@ impl Applied {
             undo: Undo::Alone(taken),
             listed,
             copied_bytes,
+            adopted_bytes: 0,
         };
         debug_assert_eq!(
             applied.inverse_bytes,

@@ -113,6 +113,7 @@ impl Patch {
             walk: WALK_MAX,
             undoing: false,
             trail: Trail::new(),
+            adopted_bytes: 0,
             document,
             limits,
             // Room is made below: a list that is moved in here is read before it is written.
@@ -138,11 +139,14 @@ impl Patch {
             }
         }
         let copied_bytes = applier.trail.copied_bytes();
-        if let Some(taken) = applier.taken {
-            return Ok(Applied::of_alone(taken, self, applier.listed, copied_bytes));
-        }
-        applier.undo.reverse();
-        Ok(Applied::of(applier.undo, applier.listed, copied_bytes))
+        let mut applied = if let Some(taken) = applier.taken {
+            Applied::of_alone(taken, self, applier.listed, copied_bytes)
+        } else {
+            applier.undo.reverse();
+            Applied::of(applier.undo, applier.listed, copied_bytes)
+        };
+        applied.adopted_bytes = applier.adopted_bytes;
+        Ok(applied)
     }
 }
 
@@ -175,6 +179,8 @@ struct Applier<'a> {
     notes_places: bool,
     /// What is copied on the way.
     trail: Trail,
+    /// What the patch keeps for itself.
+    adopted_bytes: u64,
 }
 
 /// Where a value comes from that is added.
@@ -261,8 +267,8 @@ impl Applier<'_> {
                     return Err(Reason::OutOfRange { len });
                 }
                 let sibling = array.beside(index).filter(|_| adopts);
-                let (value, copied) = adopt(value, sibling.map(Sibling::Stays));
-                *self.trail.copied_mut() += copied;
+                let (value, adopted) = adopt(value, sibling.map(Sibling::Stays));
+                self.adopted_bytes += adopted;
                 self.check_depth(self.steps.len() + 1, &value)?;
                 self.edit(Reach::Around(index), |parent, copied| {
                     parent.insert_element(index, value, copied);
@@ -272,15 +278,15 @@ impl Applier<'_> {
             }
             View::Object(object) => match object.find(&last) {
                 Ok((position, old)) => {
-                    let (value, copied) = adopt(value, adopts.then_some(Sibling::Goes(old)));
-                    *self.trail.copied_mut() += copied;
+                    let (value, adopted) = adopt(value, adopts.then_some(Sibling::Goes(old)));
+                    self.adopted_bytes += adopted;
                     self.steps.push(position);
                     return self.replace_resolved(path, value);
                 }
                 Err(position) => {
                     let sibling = object.beside(position).filter(|_| adopts);
-                    let (value, copied) = adopt(value, sibling.map(Sibling::Stays));
-                    *self.trail.copied_mut() += copied;
+                    let (value, adopted) = adopt(value, sibling.map(Sibling::Stays));
+                    self.adopted_bytes += adopted;
                     self.check_depth(self.steps.len() + 1, &value)?;
                     self.edit(Reach::Around(position), |parent, copied| {
                         parent.insert_member(position, &last, value, copied);
@@ -323,8 +329,8 @@ impl Applier<'_> {
     fn replace(&mut self, path: &Pointer, value: Value, origin: Origin) -> Result<(), Reason> {
         let adopts = self.adopts(origin);
         let old = self.resolve(path)?;
-        let (value, copied) = adopt(value, adopts.then_some(Sibling::Goes(old)));
-        *self.trail.copied_mut() += copied;
+        let (value, adopted) = adopt(value, adopts.then_some(Sibling::Goes(old)));
+        self.adopted_bytes += adopted;
         self.replace_resolved(path, value)
     }
 
@@ -395,9 +401,11 @@ impl Applier<'_> {
     ) -> Result<(), Reason> {
         let adopts = self.adopts(Origin::Patch);
         let target = self.resolve(path)?;
-        let sibling = target.as_array().and_then(|array| array.beside(index));
+        // One that stays: the element before those that are removed, or behind them.
+        let beside = index.checked_sub(1).unwrap_or(remove);
+        let sibling = target.as_array().and_then(|array| array.get(beside));
         let adopted = adopt_each(insert, sibling.filter(|_| adopts));
-        let insert = adopted.as_ref().map_or(insert, |(adopted, _)| adopted);
+        let insert = adopted.as_ref().unwrap_or(insert);
         let (len, inserted) = match (target.view(), insert.view()) {
             (View::String(target), View::String(insert)) => (target.scalars(), insert.scalars()),
             (View::Array(target), View::Array(insert)) => (target.len(), insert.len()),
@@ -407,7 +415,6 @@ impl Applier<'_> {
         let range = index..end.ok_or(Reason::OutOfRange { len })?;
         let reach = target.reach_of_splice(&range, insert);
         self.check_depth(self.steps.len(), insert)?;
-        *self.trail.copied_mut() += adopted.as_ref().map_or(0, |(_, copied)| *copied);
         let removed = self.edit(reach, |target, copied| match insert.view() {
             View::Array(insert) => target.splice_elements(range, insert, copied),
             _ => target.splice_text(range, &insert.as_str().unwrap_or_default(), copied),

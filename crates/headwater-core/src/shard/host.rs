@@ -129,7 +129,7 @@ impl Shard {
         })
     }
 
-    /// The same, for a host that makes room and tries again: gives the patch back if that was not tried, with
+    /// The same, for a host that makes room and tries again: gives the patch back with
     /// [`ApplyError::Memory`] and [`ApplyError::NoSuchDocument`].
     ///
     /// # Errors

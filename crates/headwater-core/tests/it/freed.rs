@@ -128,21 +128,34 @@ fn a_batch_of_the_host_that_is_not_applied() {
     assert!(!hands_out(&mut server));
 }
 
+/// A way in which a held batch is given up.
+type Way<'a> = &'a dyn Fn(&mut Server, &Client);
+
 /// P9. Scenario: many lanes hold what has come ahead of its turn, and one turn gives it all up. Failure: it was
 /// freed under the lock. Fix: it is handed out.
 #[test]
 fn held_batches_that_are_given_up() {
-    let large = "x".repeat(10_000);
-    let text = format!(r#"[{{"op":"test","path":"","value":"{large}"}}]"#);
-    let ways: [fn(&mut Server, &Client); 3] = [
-        |server, _| server.later(10_000),
-        |server, _| assert!(!server.shard.give_up_held(server.now)),
-        |server, client| assert!(!server.shard.forget(client.session)),
+    let batch = |client: &Client, seq| {
+        let large = "x".repeat(10_000);
+        let text = format!(r#"[{{"op":"test","path":"","value":"{large}"}}]"#);
+        client.batch(seq, &text)
+    };
+    // The last of them leave no room for the one that is furthest ahead.
+    let evict = |server: &mut Server, client: &Client| {
+        for seq in 2..30 {
+            server.submit(&batch(client, seq));
+        }
+    };
+    let ways: [Way<'_>; 4] = [
+        &|server, _| server.later(10_000),
+        &|server, _| assert!(!server.shard.give_up_held(server.now)),
+        &|server, client| assert!(!server.shard.forget(client.session)),
+        &evict,
     ];
     for (way, give_up) in ways.into_iter().enumerate() {
         let mut server = with_large();
         let client = server.client("room");
-        let batch = client.batch(2, &text);
+        let batch = batch(&client, 60);
         let left = Arc::downgrade(&batch.patch);
         assert!(matches!(server.submit(&batch), Outcome::Held { .. }));
         drop(batch);

@@ -1,6 +1,6 @@
 use std::{any::Any, sync::Arc};
 
-use headwater::{Draft, Encoding, Outcome, Refusal, Seq, SubscribeOptions, Time};
+use headwater::{Draft, Encoding, Key, Outcome, Patch, Refusal, Seq, SubscribeOptions, Time};
 
 use crate::{Mix, Random, allocator::held, alone, patch, table, words};
 
@@ -28,7 +28,7 @@ fn what_the_engine_counts_is_what_it_requests_within_15_percent() {
 type Fill = fn(&Mix) -> Vec<Box<dyn Any>>;
 
 /// Fills an engine each. What is returned is held while the engine is measured.
-const MIXES: [(&str, Fill); 18] = [
+const MIXES: [(&str, Fill); 20] = [
     ("record tables", |mix| mix.tables(300)),
     ("long texts", long_texts),
     ("many small documents", small_documents),
@@ -43,7 +43,27 @@ const MIXES: [(&str, Fill); 18] = [
     ("documents that are edited", edited),
     ("documents that are read between changes", read),
     ("records that were added and changed", added_and_changed),
-    ("records that are replaced whole", replaced),
+    ("records that are replaced whole", |mix| {
+        replaced(mix, |key, patch| {
+            mix.engine.apply(key, patch).expect("it applies");
+        })
+    }),
+    ("records that are replaced in transactions", |mix| {
+        replaced(mix, |key, patch| {
+            let done = mix.engine.transact(&[(key.clone(), patch)]);
+            done.expect("it applies");
+        })
+    }),
+    ("records that are replaced while a version is held", |mix| {
+        let mut held: Vec<Box<dyn Any>> = Vec::new();
+        replaced(mix, |key, patch| {
+            mix.engine.apply(key, patch).expect("it applies");
+            if held.len() < 3 {
+                held.push(Box::new(mix.engine.get(key)));
+            }
+        });
+        held
+    }),
     ("encoded frames", encoded),
     ("queued batches", queued),
     ("all of it", everything),
@@ -257,7 +277,7 @@ fn read(mix: &Mix) -> Vec<Box<dyn Any>> {
 
 /// Those in the document have the names of the one before, and the patches that brought them their own: of these
 /// nothing was counted, five times as much as was, where names are long.
-fn replaced(mix: &Mix) -> Vec<Box<dyn Any>> {
+fn replaced(mix: &Mix, mut apply: impl FnMut(&Key, Arc<Patch>)) -> Vec<Box<dyn Any>> {
     for (number, (fields, name_bytes)) in [(2, 4), (10, 8), (32, 60)].into_iter().enumerate() {
         let record = |round: usize| {
             let members = (0..fields).map(|at| format!(r#""{at:0>name_bytes$}":{}"#, round + at));
@@ -266,10 +286,8 @@ fn replaced(mix: &Mix) -> Vec<Box<dyn Any>> {
         let key = mix.make(number, &format!("[{},{}]", record(0), record(1)));
         for round in 0..1_000 {
             let (place, record) = (round % 2, record(round));
-            mix.apply(
-                &key,
-                &format!(r#"[{{"op":"replace","path":"/{place}","value":{record}}}]"#),
-            );
+            let text = format!(r#"[{{"op":"replace","path":"/{place}","value":{record}}}]"#);
+            apply(&key, patch(&text));
         }
     }
     Vec::new()

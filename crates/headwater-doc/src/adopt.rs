@@ -30,19 +30,24 @@ pub(crate) enum Sibling<'v> {
 ///
 /// Objects that take a list are copied, for the patch that brought them keeps its own: their values are
 /// still shared. How many bytes the patch has for itself then, is the second.
+// Most values are scalars, for which nothing is called.
+#[inline]
 pub(crate) fn adopt(value: Value, sibling: Option<Sibling<'_>>) -> (Value, u64) {
-    if !matches!(value.0, Repr::Object(_) | Repr::Array(_)) {
-        return (value, 0);
+    match sibling {
+        Some(sibling) if value.is_flat() => adopt_flat(value, &sibling),
+        _ => (value, 0),
     }
+}
+
+fn adopt_flat(value: Value, sibling: &Sibling<'_>) -> (Value, u64) {
     let mut adoption = Adoption::default();
     let sibling = match sibling {
-        Some(Sibling::Stays(sibling)) => sibling,
-        Some(Sibling::Goes(sibling)) => {
+        Sibling::Stays(sibling) => sibling,
+        Sibling::Goes(sibling) => {
             let (mut values, depth) = (adoption.values, adoption.depth);
             brought(sibling, &mut adoption.going, &mut values, depth);
             sibling
         }
-        None => return (value, 0),
     };
     let adopted = adoption.value(&value, sibling);
     (adopted.unwrap_or(value), adoption.adopted_bytes)

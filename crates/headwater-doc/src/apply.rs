@@ -121,6 +121,7 @@ impl Patch {
             taken: None,
             alone: alone(self.operations()),
             listed: Listed::new(),
+            displacing: Vec::new(),
             steps: Steps::new(),
             places: Vec::with_capacity(places_room(self.operations().len())),
             notes_places: self.operations().len() > 1,
@@ -138,7 +139,8 @@ impl Patch {
                 });
             }
         }
-        let copied_bytes = applier.trail.copied_bytes();
+        let left = applier.turn_moves();
+        let copied_bytes = applier.trail.copied_bytes(left);
         let mut applied = if let Some(taken) = applier.taken {
             Applied::of_alone(taken, self, applier.listed, copied_bytes)
         } else {
@@ -168,6 +170,9 @@ struct Applier<'a> {
     /// The paths that were touched, from the first on that is not the path of what undoes its operation;
     /// with those before it.
     listed: Listed,
+    /// Where in `undo` the two steps are that take back a move to where something was, which become a move
+    /// once the batch has succeeded.
+    displacing: Vec<usize>,
     /// The path that was resolved last, as positions in its containers.
     steps: Steps,
     /// Where values were replaced: for each the steps, and how many they are. Undoing goes there without
@@ -362,28 +367,47 @@ impl Applier<'_> {
         let value = self.remove(from).map_err(|reason| (from, reason))?;
         self.add(path, value, Origin::Document)
             .map_err(|reason| (path, reason))?;
-        // Two steps back become one where nothing was replaced. Where something was, they must stay
-        // two: moving back first could shift the path at which it has to be restored. So must they
-        // where an element came out of the one that it was put before: moving from `/0` back to
-        // `/0/0` is moving into itself, by the paths alone.
-        if let [
-            ..,
-            Operation::Add { .. },
-            Operation::Remove { path: target },
-        ] = self.undo.as_slice()
-            && !target.is_prefix_of(from)
-        {
-            let undo = Operation::Move {
-                from: target.clone(),
-                path: from.clone(),
-            };
-            // One path would stand for both.
-            self.list(self.undo.len());
-            self.undo.truncate(self.undo.len() - 2);
-            self.undo.push(undo);
-            self.trail.join(self.undo.len());
+        match self.undo.as_slice() {
+            // Two steps back become one where nothing was replaced, but where an element came out of the one
+            // that it was put before: moving from `/0` back to `/0/0` is moving into itself, by the paths
+            // alone.
+            [
+                ..,
+                Operation::Add { .. },
+                Operation::Remove { path: target },
+            ] if !target.is_prefix_of(from) => {
+                let undo = Operation::Move {
+                    from: target.clone(),
+                    path: from.clone(),
+                };
+                // One path would stand for both.
+                self.list(self.undo.len());
+                self.undo.truncate(self.undo.len() - 2);
+                self.undo.push(undo);
+                self.trail.join(self.undo.len());
+            }
+            [.., Operation::Add { .. }, Operation::Replace { .. }]
+                if self.leads_back(path, from) =>
+            {
+                self.list(self.undo.len());
+                self.displacing.push(self.undo.len() - 2);
+            }
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Whether what was moved onto something can be moved back before that is restored: not out of what it
+    /// stands in now, and not to where it would shift the path of what it displaced.
+    fn leads_back(&self, path: &Pointer, from: &Pointer) -> bool {
+        let shifts = |parent: Pointer| {
+            let parent = self
+                .document
+                .at(&parent)
+                .filter(|_| parent.is_prefix_of(path));
+            parent.is_some_and(|parent| parent.as_array().is_some())
+        };
+        !path.is_prefix_of(from) && !from.parent().is_some_and(shifts)
     }
 
     fn increment(&mut self, path: &Pointer, by: &Number) -> Result<(), Reason> {

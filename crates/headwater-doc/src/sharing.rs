@@ -106,6 +106,11 @@ impl Value {
         }
     }
 
+    /// Whether it has a node that nobody else holds.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.is_counted() && !self.is_shared()
+    }
+
     /// Bytes of all that nothing leads to but this value, without its own node: as copying counts them,
     /// since all of it was copied, or what it stood in would lead to it too.
     pub(crate) fn exclusive_bytes(&self) -> u64 {
@@ -121,11 +126,7 @@ impl Value {
     /// Lists the children that nobody else holds, and counts the parts of a large container between.
     fn open_exclusive<'v>(&'v self, bytes: &mut u64, open: &mut Vec<&'v Self>) {
         let mut list = |values: &'v [Self]| {
-            open.extend(
-                values
-                    .iter()
-                    .filter(|value| value.is_counted() && !value.is_shared()),
-            );
+            open.extend(values.iter().filter(|value| value.is_exclusive()));
         };
         match &self.0 {
             Repr::Rope(rope) => rope.exclusive_runs(bytes),

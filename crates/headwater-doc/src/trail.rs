@@ -227,24 +227,29 @@ impl Trail {
         Some((last.steps, last.before))
     }
 
-    /// Bytes of the copies, once the batch has succeeded: of those alone whose originals somebody else holds.
-    pub(crate) fn copied_bytes(self) -> u64 {
-        let Some(notes) = self.notes else {
-            return self.copied_bytes;
-        };
-        let insides = notes.kept.into_iter().filter_map(|kept| match kept.before {
+    /// Bytes of the copies, once the batch has succeeded: of those alone whose originals somebody else holds,
+    /// neither the trail nor what `left` the inverse.
+    pub(crate) fn copied_bytes(self, left: Vec<Value>) -> u64 {
+        let insides = self.notes.into_iter().flat_map(|notes| notes.kept);
+        let insides = insides.filter_map(|kept| match kept.before {
             Before::Inside(value) => Some(value),
             _ => None,
         });
         // What was kept otherwise goes first, so that it holds nothing.
         let insides: Vec<_> = insides.collect();
+        drop(self.root);
         let mut copied = self.copied_bytes;
-        for value in insides {
-            // Invariant: a node that only this leads to was counted when it was copied, for all that
-            // changes count what they copy.
-            let freed = value.exclusive_bytes();
+        // Invariant: a node that only this leads to was counted when it was copied, for all that changes
+        // count what they copy.
+        let mut free = |freed: u64| {
             debug_assert!(freed <= copied, "{freed} bytes of {copied} copied");
             copied = copied.saturating_sub(freed);
+        };
+        for value in insides {
+            free(value.exclusive_bytes());
+        }
+        for value in left.into_iter().filter(Value::is_exclusive) {
+            free(value.own_bytes() + value.exclusive_bytes());
         }
         copied
     }

@@ -100,6 +100,30 @@ impl Applier<'_> {
         }
     }
 
+    /// Makes moves of the steps back that add what was moved to where something was, which would be held, and
+    /// counted, by the document and by them. Returns what they held.
+    ///
+    /// Not before the batch has succeeded: what the trail keeps belongs between the two steps.
+    pub(super) fn turn_moves(&mut self) -> Vec<Value> {
+        let mut held = Vec::with_capacity(self.displacing.len());
+        for at in self.displacing.drain(..) {
+            let Some([back, restored]) = self.undo.get_mut(at..at + 2) else {
+                continue;
+            };
+            let moved = Operation::Move {
+                from: restored.path().clone(),
+                path: back.path().clone(),
+            };
+            if let Operation::Replace { path, value } = mem::replace(restored, moved)
+                && let Operation::Add { value, .. } =
+                    mem::replace(back, Operation::Add { path, value })
+            {
+                held.push(value);
+            }
+        }
+        held
+    }
+
     /// Makes the document what it was, nodes that others hold included.
     pub(super) fn undo(mut self) {
         if let Some(document) = self.trail.turn() {

@@ -2,7 +2,7 @@
 
 use headwater_doc::{Limits, Reason, Value};
 
-use super::{error, patch, refused, value};
+use super::{error, patch, pointer, refused, value};
 
 #[test]
 fn nothing_moves_into_its_own_child() {
@@ -53,6 +53,68 @@ fn an_element_moved_in_front_of_its_parent_moves_back() {
             refused(document, failing),
             error(1, "/9", Reason::OutOfRange { len })
         );
+    }
+}
+
+/// The way back once added what was moved instead of moving it: the inverse held it beside the document, so that
+/// it counted twice, and undoing brought back what it had been, whatever was changed in it since.
+#[test]
+fn what_was_moved_onto_something_is_moved_back() {
+    for (document, from, path, back) in [
+        (
+            r#"{"a":[1],"b":{"c":2}}"#,
+            "/a",
+            "/b",
+            r#"{"from":"/b","op":"move","path":"/a"},{"op":"add","path":"/b","value":{"c":2}}"#,
+        ),
+        (
+            r#"{"3":[1],"5":2}"#,
+            "/3",
+            "/5",
+            r#"{"from":"/5","op":"move","path":"/3"},{"op":"add","path":"/5","value":2}"#,
+        ),
+        (
+            r#"{"a":[[1],2],"b":3}"#,
+            "/a/0",
+            "/b",
+            r#"{"from":"/b","op":"move","path":"/a/0"},{"op":"add","path":"/b","value":3}"#,
+        ),
+        // Where moving back would shift the path, and where it would lead into what is moved, it is added.
+        (
+            r#"[[1],0,{"a":2}]"#,
+            "/0",
+            "/1/a",
+            r#"{"op":"replace","path":"/1/a","value":2},{"op":"add","path":"/0","value":[1]}"#,
+        ),
+        (
+            r#"{"a":{"b":[1],"c":2}}"#,
+            "/a/b",
+            "/a",
+            r#"{"op":"replace","path":"/a","value":{"c":2}},{"op":"add","path":"/a/b","value":[1]}"#,
+        ),
+        (
+            r#"{"a":{"b":[1],"c":2}}"#,
+            "/a",
+            "",
+            r#"{"op":"replace","path":"","value":{}},{"op":"add","path":"/a","value":{"b":[1],"c":2}}"#,
+        ),
+    ] {
+        let mut moved = value(document);
+        let patch = patch(&format!(
+            r#"[{{"op":"move","from":"{from}","path":"{path}"}}]"#
+        ));
+        let applied = patch.apply(&mut moved, &Limits::default()).unwrap();
+        let inverse = applied.inverse(&patch);
+        assert_eq!(inverse.to_string(), format!("[{back}]"), "{document}");
+        let touched: Vec<_> = applied.touched(&patch).iter().cloned().collect();
+        let (document, mut from) = (value(document), pointer(from));
+        let parent = from.parent().unwrap();
+        if document.at(&parent).unwrap().as_array().is_some() {
+            from = parent;
+        }
+        assert_eq!(touched, [from, pointer(path)]);
+        inverse.apply(&mut moved, &Limits::default()).unwrap();
+        assert!(moved.identical(&document), "{document}");
     }
 }
 

@@ -139,7 +139,11 @@ impl Patch {
                 });
             }
         }
-        let left = applier.turn_moves();
+        let left = if applier.displacing.is_empty() {
+            Vec::new()
+        } else {
+            applier.turn_moves()
+        };
         let copied_bytes = applier.trail.copied_bytes(left);
         let mut applied = if let Some(taken) = applier.taken {
             Applied::of_alone(taken, self, applier.listed, copied_bytes)

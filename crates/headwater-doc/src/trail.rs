@@ -230,6 +230,9 @@ impl Trail {
     /// Bytes of the copies, once the batch has succeeded: of those alone whose originals somebody else holds,
     /// neither the trail nor what `left` the inverse.
     pub(crate) fn copied_bytes(self, left: Vec<Value>) -> u64 {
+        if self.notes.is_none() && left.is_empty() {
+            return self.copied_bytes;
+        }
         let insides = self.notes.into_iter().flat_map(|notes| notes.kept);
         let insides = insides.filter_map(|kept| match kept.before {
             Before::Inside(value) => Some(value),

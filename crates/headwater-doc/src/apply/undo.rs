@@ -106,7 +106,7 @@ impl Applier<'_> {
     /// Not before the batch has succeeded: what the trail keeps belongs between the two steps.
     pub(super) fn turn_moves(&mut self) -> Vec<Value> {
         let mut held = Vec::with_capacity(self.displacing.len());
-        for at in self.displacing.drain(..) {
+        for &at in &self.displacing {
             let Some([back, restored]) = self.undo.get_mut(at..at + 2) else {
                 continue;
             };

@@ -121,7 +121,6 @@ impl Patch {
             taken: None,
             alone: alone(self.operations()),
             listed: Listed::new(),
-            displacing: Vec::new(),
             steps: Steps::new(),
             places: Vec::with_capacity(places_room(self.operations().len())),
             notes_places: self.operations().len() > 1,
@@ -139,11 +138,7 @@ impl Patch {
                 });
             }
         }
-        let left = if applier.displacing.is_empty() {
-            Vec::new()
-        } else {
-            applier.turn_moves()
-        };
+        let left = applier.turn_moves();
         let copied_bytes = applier.trail.copied_bytes(left);
         let mut applied = if let Some(taken) = applier.taken {
             Applied::of_alone(taken, self, applier.listed, copied_bytes)
@@ -174,9 +169,6 @@ struct Applier<'a> {
     /// The paths that were touched, from the first on that is not the path of what undoes its operation;
     /// with those before it.
     listed: Listed,
-    /// Where in `undo` the two steps are that take back a move to where something was, which become a move
-    /// once the batch has succeeded.
-    displacing: Vec<usize>,
     /// The path that was resolved last, as positions in its containers.
     steps: Steps,
     /// Where values were replaced: for each the steps, and how many they are. Undoing goes there without
@@ -362,7 +354,7 @@ impl Applier<'_> {
 
     fn relocate<'p>(&mut self, from: &'p Pointer, path: &'p Pointer) -> Result<(), Failure<'p>> {
         self.resolve(from).map_err(|reason| (from, reason))?;
-        if from == path {
+        if from == path || self.is_last(from, path) {
             return Ok(());
         }
         if from.is_prefix_of(path) {
@@ -394,24 +386,34 @@ impl Applier<'_> {
                 if self.leads_back(path, from) =>
             {
                 self.list(self.undo.len());
-                self.displacing.push(self.undo.len() - 2);
+                self.trail.displaces(self.undo.len());
             }
             _ => {}
         }
         Ok(())
     }
 
+    /// Whether something is the last element of an array already, to whose end it is to be moved.
+    fn is_last(&self, from: &Pointer, path: &Pointer) -> bool {
+        let Some((parent, _)) = path.split_last().filter(|(_, last)| last == "-") else {
+            return false;
+        };
+        let array = self.document.at(&parent).and_then(Value::as_array);
+        let last = array.and_then(|array| array.len().checked_sub(1));
+        last.is_some_and(|last| parent.element(last) == *from)
+    }
+
     /// Whether what was moved onto something can be moved back before that is restored: not out of what it
     /// stands in now, and not to where it would shift the path of what it displaced.
     fn leads_back(&self, path: &Pointer, from: &Pointer) -> bool {
-        let shifts = |parent: Pointer| {
-            let parent = self
-                .document
-                .at(&parent)
-                .filter(|_| parent.is_prefix_of(path));
-            parent.is_some_and(|parent| parent.as_array().is_some())
+        let Some((parent, last)) = from.split_last() else {
+            return false;
         };
-        !path.is_prefix_of(from) && !from.parent().is_some_and(shifts)
+        let array = self.document.at(&parent).and_then(Value::as_array);
+        let inside = path.strip_prefix(&parent).filter(|_| array.is_some());
+        let next = inside.as_ref().and_then(|inside| inside.segments().next());
+        let shifts = next.is_some_and(|next| array_index(&next) >= array_index(&last));
+        !shifts && !path.is_prefix_of(from)
     }
 
     fn increment(&mut self, path: &Pointer, by: &Number) -> Result<(), Reason> {

@@ -32,6 +32,9 @@ struct Notes {
     kept: Vec<Kept>,
     /// Where the large containers stand now that were kept for their inside.
     inside: BTreeSet<Steps>,
+    /// After how many changes each move to where something was began, which two steps take back until the
+    /// batch has succeeded.
+    displacing: Vec<usize>,
 }
 
 /// Something as it was before a change.
@@ -172,6 +175,18 @@ impl Trail {
         !self.undoing && self.root.is_none()
     }
 
+    /// Notes that the last two of so many changes are a move to where something was.
+    pub(crate) fn displaces(&mut self, changes: usize) {
+        self.notes().displacing.push(changes - 2);
+    }
+
+    /// The moves to where something was; once.
+    #[inline]
+    pub(crate) fn displacing(&mut self) -> Vec<usize> {
+        let notes = self.notes.as_mut();
+        notes.map_or_else(Vec::new, |notes| mem::take(&mut notes.displacing))
+    }
+
     fn notes(&mut self) -> &mut Notes {
         self.notes.get_or_insert_default()
     }
@@ -230,10 +245,10 @@ impl Trail {
     /// Bytes of the copies, once the batch has succeeded: of those alone whose originals somebody else holds,
     /// neither the trail nor what `left` the inverse.
     pub(crate) fn copied_bytes(self, left: Vec<Value>) -> u64 {
-        if self.notes.is_none() && left.is_empty() {
+        let Some(notes) = self.notes else {
             return self.copied_bytes;
-        }
-        let insides = self.notes.into_iter().flat_map(|notes| notes.kept);
+        };
+        let insides = notes.kept.into_iter();
         let insides = insides.filter_map(|kept| match kept.before {
             Before::Inside(value) => Some(value),
             _ => None,

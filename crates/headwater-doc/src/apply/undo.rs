@@ -104,21 +104,27 @@ impl Applier<'_> {
     /// counted, by the document and by them. Returns what they held.
     ///
     /// Not before the batch has succeeded: what the trail keeps belongs between the two steps.
+    #[inline]
     pub(super) fn turn_moves(&mut self) -> Vec<Value> {
-        let mut held = Vec::with_capacity(self.displacing.len());
-        for &at in &self.displacing {
-            let Some([back, restored]) = self.undo.get_mut(at..at + 2) else {
-                continue;
-            };
-            let moved = Operation::Move {
-                from: restored.path().clone(),
-                path: back.path().clone(),
-            };
-            if let Operation::Replace { path, value } = mem::replace(restored, moved)
-                && let Operation::Add { value, .. } =
-                    mem::replace(back, Operation::Add { path, value })
+        let displacing = self.trail.displacing();
+        let mut held = Vec::with_capacity(displacing.len());
+        for at in displacing {
+            let two = self.undo.get_mut(at..at + 2);
+            if let Some([back, restored]) = two
+                && let Operation::Add { path: from, value } = &mut *back
+                && let Operation::Replace {
+                    path: target,
+                    value: displaced,
+                } = &mut *restored
             {
-                held.push(value);
+                held.push(mem::replace(value, mem::take(displaced)));
+                let (from, target) = (mem::replace(from, target.clone()), target.clone());
+                *restored = Operation::Move {
+                    from: target,
+                    path: from,
+                };
+            } else {
+                debug_assert!(false, "no later change has touched the two steps");
             }
         }
         held

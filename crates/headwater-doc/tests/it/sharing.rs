@@ -160,7 +160,10 @@ fn operation(document: &Value, change: &Change) -> Option<Operation> {
                     Operation::Move {
                         from: child,
                         path: match target.view() {
-                            View::Array(array) => other.element(change.at.index(array.len() + 1)),
+                            View::Array(array) => match change.at.index(array.len() + 1) {
+                                index if index == array.len() => other.child("-"),
+                                index => other.element(index),
+                            },
                             _ => other.child("moved"),
                         },
                     }
@@ -677,12 +680,17 @@ proptest! {
 }
 
 /// Whether an operation moves something out of what it takes the place of, or onto a member of an element
-/// that stood behind it: a move back would lead elsewhere, and the way back adds it instead.
+/// behind it: a move back would lead elsewhere, and the way back adds it instead.
 fn may_stay_with_the_inverse(operation: &Operation) -> bool {
     let Operation::Move { from, path } = operation else {
         return false;
     };
+    let index = |segment: &str| segment.parse::<usize>().ok();
     let (parent, last) = from.split_last().expect("not the document");
-    let into_an_element = path.parent() != Some(parent.clone()) && parent.is_prefix_of(path);
-    path.is_prefix_of(from) || into_an_element && last.parse::<usize>().is_ok()
+    let inside = path
+        .strip_prefix(&parent)
+        .filter(|inside| inside.segments().count() > 1);
+    let next = inside.as_ref().and_then(|inside| inside.segments().next());
+    let is_behind = next.is_some_and(|next| index(&next) >= index(&last));
+    path.is_prefix_of(from) || is_behind && index(&last).is_some()
 }

@@ -79,6 +79,12 @@ fn what_was_moved_onto_something_is_moved_back() {
             "/b",
             r#"{"from":"/b","op":"move","path":"/a/0"},{"op":"add","path":"/b","value":3}"#,
         ),
+        (
+            r#"[{"a":2},0,[1]]"#,
+            "/2",
+            "/0/a",
+            r#"{"from":"/0/a","op":"move","path":"/2"},{"op":"add","path":"/0/a","value":2}"#,
+        ),
         // Where moving back would shift the path, and where it would lead into what is moved, it is added.
         (
             r#"[[1],0,{"a":2}]"#,
@@ -116,6 +122,20 @@ fn what_was_moved_onto_something_is_moved_back() {
         inverse.apply(&mut moved, &Limits::default()).unwrap();
         assert!(moved.identical(&document), "{document}");
     }
+}
+
+/// The way back once was a removal and an addition, so that the last element counted with the inverse as well.
+#[test]
+fn the_last_element_moved_to_the_end_stays() {
+    let mut document = value(r#"{"a":[0,[1]],"b":[]}"#);
+    let patch = patch(
+        r#"[{"op":"move","from":"/a/1","path":"/a/-"},{"op":"move","from":"/a/1","path":"/b/-"},
+            {"op":"move","from":"/b/0","path":"/b/-"}]"#,
+    );
+    let applied = patch.apply(&mut document, &Limits::default()).unwrap();
+    assert!(document.identical(&value(r#"{"a":[0],"b":[[1]]}"#)));
+    let inverse = r#"[{"from":"/b/0","op":"move","path":"/a/1"}]"#;
+    assert_eq!(applied.inverse(&patch).to_string(), inverse);
 }
 
 /// json-patch 5.0.0 loses data here: its `move` takes `/a` out, then finds no place for it, and returns the

@@ -157,23 +157,21 @@ impl Document {
         }
     }
 
-    /// The highest seq of a session whose outcome shows at `to` and did not at `from`, if there is one;
-    /// `decided` is its lane's.
-    pub(crate) fn last_seq(
-        &self,
-        session: SessionId,
-        decided: Seq,
-        from: Version,
-        to: Version,
-    ) -> Option<Seq> {
-        if to == self.version {
-            return Some(decided);
+    /// The highest seq of a session whose outcome shows at a version, if there is one and the history
+    /// reaches so far; `decided` is its lane's.
+    ///
+    /// A lane is decided in order, so that it is the one before the first that made a later version: what
+    /// made an earlier one need not be in the history any more.
+    pub(crate) fn last_seq(&self, session: SessionId, decided: Seq, at: Version) -> Option<Seq> {
+        if at < self.history.oldest(self.version) {
+            return None;
         }
-        let mut after = self.history.after(from).rev();
-        after.find_map(|commit| match commit.origin {
-            Some((origin, seq)) if origin == session && commit.version <= to => Some(seq),
-            _ => None,
-        })
+        let later = self.history.after(at).find_map(|commit| {
+            let (origin, seq) = commit.origin?;
+            (origin == session).then_some(seq)
+        });
+        let last = later.map_or(decided, |Seq(later)| Seq(later.saturating_sub(1)));
+        (last > Seq::ZERO).then_some(last)
     }
 
     /// The squash of all commits after a version, if the history reaches so far.

@@ -55,6 +55,31 @@ struct Sleepers {
     changes: BTreeMap<Pointer, BTreeMap<u64, Waker>>,
     /// By nothing else.
     end: BTreeMap<u64, Waker>,
+    /// Of those at a path who were woken, up to which version nothing had changed there; until they ask.
+    unchanged: BTreeMap<u64, Version>,
+}
+
+impl Sleepers {
+    /// Takes out those at a path, whom the change after a version wakes.
+    fn wake(&mut self, at: &Pointer, before: Version, woken: &mut Vec<Waker>) {
+        if let Some(at_path) = self.changes.remove(at) {
+            self.note(at_path, before, woken);
+        }
+    }
+
+    /// Takes out all.
+    fn wake_all(&mut self, before: Version, woken: &mut Vec<Waker>) {
+        for at_path in mem::take(&mut self.changes).into_values() {
+            self.note(at_path, before, woken);
+        }
+    }
+
+    fn note(&mut self, at_path: BTreeMap<u64, Waker>, before: Version, woken: &mut Vec<Waker>) {
+        for (number, waker) in at_path {
+            self.unchanged.insert(number, before);
+            woken.push(waker);
+        }
+    }
 }
 
 /// Why a document is no longer there.
@@ -173,7 +198,7 @@ impl Watch {
         self.withdraw();
         self.frames.close(freed);
         self.closed.store(code, Ordering::Release);
-        let Sleepers { changes, end } = mem::take(&mut *self.sleepers.lock());
+        let Sleepers { changes, end, .. } = mem::take(&mut *self.sleepers.lock());
         let changes = changes.into_values().flat_map(BTreeMap::into_values);
         changes.chain(end.into_values()).collect()
     }
@@ -190,6 +215,7 @@ impl Watch {
         self.subscribers.fetch_sub(1, Ordering::Relaxed);
         let mut sleepers = self.sleepers.lock();
         let mut old = [sleepers.end.remove(&number), None];
+        sleepers.unchanged.remove(&number);
         if let Some(at_path) = sleepers.changes.get_mut(path) {
             old[1] = at_path.remove(&number);
             if at_path.is_empty() {
@@ -216,6 +242,7 @@ impl Watch {
         let mut sleepers = self.sleepers.lock();
         // Relaxed: the lock of the shard orders it before the next commit's look.
         self.sleeping.store(true, Ordering::Relaxed);
+        sleepers.unchanged.remove(&number);
         let at_path = sleepers.changes.entry(path.clone()).or_default();
         [at_path.insert(number, waker), sleepers.end.remove(&number)]
     }
@@ -227,56 +254,62 @@ impl Watch {
         self.sleepers.lock().end.insert(number, waker)
     }
 
-    /// Takes out those whom a change at these paths wakes.
+    /// Up to which version nothing had changed at the path where a subscriber slept, if a change has woken it
+    /// since: for its [`Cursor`](crate::Cursor), so that it gets the least also where the history no longer
+    /// has what passed meanwhile beside the path. Tells it once.
+    ///
+    /// Call it under the lock of the shard, shared, and look for news under the same lock.
+    #[must_use]
+    pub fn unchanged_to(&self, number: u64) -> Option<Version> {
+        self.sleepers.lock().unchanged.remove(&number)
+    }
+
+    /// Takes out those whom a change at these paths wakes, the first one after the version `before`.
     ///
     /// It looks at paths only while somebody sleeps, and takes at most [`STEPS_MAX`] for that. If these do
     /// not do, it takes out all: whom nothing concerns finds nothing new, and sleeps again.
     pub(crate) fn wake<'a>(
         &self,
+        before: Version,
         touched: impl IntoIterator<Item = &'a Pointer>,
         woken: &mut Vec<Waker>,
     ) {
         if !self.sleeping.load(Ordering::Relaxed) {
             return;
         }
-        let sleepers = &mut self.sleepers.lock().changes;
+        let mut sleepers = self.sleepers.lock();
         // Those who follow all of it have a new version also if it touches nothing.
-        let of_all = sleepers.remove(&Pointer::root()).unwrap_or_default();
-        woken.extend(of_all.into_values());
+        let of_all = sleepers.changes.remove(&Pointer::root());
+        woken.extend(of_all.unwrap_or_default().into_values());
         let mut steps = 0;
         'touched: for path in touched {
-            if sleepers.is_empty() {
+            if sleepers.changes.is_empty() {
                 break;
             }
-            let mut wake = |at: &Pointer| {
-                let at_path = sleepers.remove(at).unwrap_or_default();
-                woken.extend(at_path.into_values());
-            };
             // Those above it and at it, then those below, of which this is the least pointer.
             let mut above = Some(path.clone());
             while let Some(at) = above {
                 let more = 1 + at.as_str().len() / STEP_BYTES;
                 steps += more;
                 if steps > STEPS_MAX {
-                    let all = mem::take(sleepers).into_values();
-                    woken.extend(all.flat_map(BTreeMap::into_values));
+                    sleepers.wake_all(before, woken);
                     break 'touched;
                 }
                 work::count(more);
-                wake(&at);
+                sleepers.wake(&at, before, woken);
                 above = at.parent();
             }
             let below: Vec<_> = sleepers
+                .changes
                 .range(path.child("")..)
                 .take_while(|(at, _)| path.is_prefix_of(at))
                 .map(|(at, _)| at.clone())
                 .collect();
             for at in below {
-                let at_path = sleepers.remove(&at).unwrap_or_default();
-                woken.extend(at_path.into_values());
+                sleepers.wake(&at, before, woken);
             }
         }
-        if sleepers.is_empty() {
+        if sleepers.changes.is_empty() {
             self.sleeping.store(false, Ordering::Relaxed);
         }
     }
@@ -312,7 +345,7 @@ mod tests {
             let _old = watch.sleep(watch.join(), &path, Waker::noop().clone());
         }
         let mut woken = Vec::new();
-        let ((), steps) = work::counted(|| watch.wake(touched, &mut woken));
+        let ((), steps) = work::counted(|| watch.wake(version, touched, &mut woken));
         (woken.len(), steps)
     }
 

@@ -1,5 +1,6 @@
 use std::{
     future::poll_fn,
+    mem,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll, Waker},
@@ -64,6 +65,8 @@ pub struct Subscription {
     number: u64,
     /// Whether a timer may be set, for `due`.
     timer: bool,
+    /// Whether it may have slept at its path, beside which the document may have changed since.
+    slept: bool,
 }
 
 #[derive(Debug)]
@@ -113,6 +116,7 @@ impl Engine {
             last_seq: None,
             number: self.0.number(),
             timer: false,
+            slept: false,
         };
         if subscription.follow() || options.wait {
             Ok(subscription)
@@ -270,11 +274,19 @@ impl Subscription {
             if shard.epoch(&self.key) != Some(epoch) {
                 return Err(closed());
             }
+            if mem::take(&mut self.slept)
+                && let Some(version) = watch.unchanged_to(*number)
+            {
+                self.cursor.unchanged_to = self.cursor.unchanged_to.max(version);
+            }
             let next = shard
                 .next(now, &self.key, &self.cursor)
                 .ok_or_else(closed)?;
             let dropped = match (&next, mine) {
-                (Next::Current(_), Some(waker)) => watch.sleep(*number, &self.cursor.path, waker),
+                (Next::Current(_), Some(waker)) => {
+                    self.slept = !self.cursor.path.is_root();
+                    watch.sleep(*number, &self.cursor.path, waker)
+                }
                 (_, unused) => [unused, None],
             };
             let to = next.version();

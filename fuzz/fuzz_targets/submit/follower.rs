@@ -30,6 +30,9 @@ struct Sleep {
     watch: Arc<Watch>,
     number: u64,
     woken: Arc<Flag>,
+    /// Up to which version it was looked whether a change concerns the follower, and whether one did.
+    seen: Version,
+    concerned: bool,
 }
 
 #[derive(Default)]
@@ -134,34 +137,43 @@ impl Follower {
                 watch,
                 number,
                 woken,
+                seen: self.cursor.unchanged_to,
+                concerned: false,
             });
         }
     }
 
     fn wake_up(&mut self) {
         if let Some(Sleep { watch, number, .. }) = self.asleep.take() {
+            if let Some(version) = watch.unchanged_to(number) {
+                assert!(version >= self.cursor.unchanged_to, "it was told of less");
+                self.cursor.unchanged_to = version;
+            }
             watch.leave(number, &self.cursor.path);
         }
     }
 
-    /// Nobody sleeps through what concerns it. A version in which nothing changed wakes nobody.
-    pub(crate) fn check_sleep(&self, shard: &Shard, now: Time) {
-        let Some(Sleep { watch, woken, .. }) = &self.asleep else {
+    /// Nobody sleeps through what concerns it. Called at each version, before the history lets go of it.
+    pub(crate) fn check_sleep(&mut self, shard: &Shard) {
+        let Some(sleep) = &mut self.asleep else {
             return;
         };
-        let there = shard.epoch(&self.key) == Some(watch.epoch());
-        assert_eq!(there, watch.closed().is_none());
-        let next = shard.next(now, &self.key, &self.cursor);
-        let is_current = matches!(next, Some(Next::Current(_)));
-        let from = self.cursor.unchanged_to.next();
-        let changes = (from.0..=watch.head().0).any(|version| {
+        let there = shard.epoch(&self.key) == Some(sleep.watch.epoch());
+        assert_eq!(there, sleep.watch.closed().is_none());
+        let head = sleep.watch.head();
+        for version in (sleep.seen.next().0..=head.0).filter(|_| there) {
             let commit = shard.commit(&self.key, Version(version));
-            commit.is_none_or(|commit| !commit.touched().is_empty())
-        });
-        if !there || !is_current && changes {
+            sleep.concerned |= commit.is_none_or(|commit| {
+                let path = &self.cursor.path;
+                let mut touched = commit.touched().iter();
+                path.is_root() || touched.any(|touched| touched.overlaps(path))
+            });
+        }
+        sleep.seen = head;
+        if !there || sleep.concerned {
             assert!(
-                woken.0.load(Ordering::Relaxed),
-                "slept through {next:?} at {:?} of {}",
+                sleep.woken.0.load(Ordering::Relaxed),
+                "slept through what came after {:?} of {}",
                 self.cursor,
                 self.key
             );

@@ -220,8 +220,8 @@ impl Host {
         for (session, _) in effects.late {
             assert!(self.issued.iter().any(|&(issued, _)| issued == session));
         }
-        for follower in &self.followers {
-            follower.check_sleep(&self.shard, self.now);
+        for follower in &mut self.followers {
+            follower.check_sleep(&self.shard);
         }
         self.check_memory();
     }

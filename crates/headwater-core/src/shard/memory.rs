@@ -270,10 +270,10 @@ impl Shard {
         {
             if document.history.oldest(document.version) > version {
                 // One of the commits was too large to stay, and what it touched is gone with it.
-                watch.wake([&Pointer::root()], &mut self.effects.woken);
+                watch.wake(version, [&Pointer::root()], &mut self.effects.woken);
             }
             for commit in document.history.after(version) {
-                watch.wake(commit.touched().iter(), &mut self.effects.woken);
+                watch.wake(version, commit.touched().iter(), &mut self.effects.woken);
             }
         }
         Some(changed)

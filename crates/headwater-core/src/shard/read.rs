@@ -64,18 +64,14 @@ impl Shard {
         self.used(now, key).map(|document| document.next(cursor))
     }
 
-    /// The highest seq of the subscriber's own session whose outcome shows once it is at `to`, and did not
-    /// where it was; `None` if there is no news of that. Send along the highest so far: a frame that needs
-    /// no other before it is taken by a client that lost those which told of more.
+    /// The highest seq of the subscriber's own session whose outcome shows once it is at `to`: what was
+    /// applied up to then, and what was rejected before the next was applied. `None` if none does, or if
+    /// the history does not reach back to `to`, so that it cannot be told.
     #[must_use]
     pub fn last_seq(&self, key: &Key, cursor: &Cursor, to: Version) -> Option<Seq> {
         let session = cursor.session?;
         let decided = self.table.lane(session, key)?.decided();
-        let document = self.table.document(key)?;
-        // Versions of another epoch are no versions of this document.
-        let held = cursor.position.filter(|held| held.epoch == document.epoch);
-        let from = held.map_or(Version::ZERO, |held| held.version);
-        document.last_seq(session, decided, from, to)
+        self.table.document(key)?.last_seq(session, decided, to)
     }
 
     /// Where a lane stands. A lane that no batch was ever taken from stands at its beginning.

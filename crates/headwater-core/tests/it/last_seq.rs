@@ -1,9 +1,11 @@
 //! Which of its own batches a frame brings a subscriber that hands in batches, too.
 
-use headwater_core::{Cursor, Mode, Next, Outcome, Position, Seq};
+use std::task::Waker;
+
+use headwater_core::{Cursor, HistoryBounds, Mode, Next, Outcome, Position, Seq, ShardConfig};
 use headwater_doc::Extensions;
 
-use crate::pair::{Client, FAILS, Server, append, cursor, key};
+use crate::pair::{Client, FAILS, Server, append, config, cursor, key};
 
 /// A document so large that its commits go one by one, and the subscriber's own and another client.
 fn room() -> (Server, Client, Client, Cursor) {
@@ -40,10 +42,10 @@ fn frame_by_frame_the_subscriber_is_told_which_own_batch_each_contains() {
     let steps: Vec<_> = (0..7).map(|_| step(&server, &mut cursor)).collect();
     let own_versions = [
         (1, Some(1)),
-        (2, None),
-        (3, None),
+        (2, Some(1)),
+        (3, Some(1)),
         (4, Some(2)),
-        (5, None),
+        (5, Some(2)),
         (6, Some(3)),
     ];
     assert_eq!(steps[..6], own_versions);
@@ -94,12 +96,12 @@ fn ahead(cursor: &Cursor) -> Position {
 
 /// A batch that was rejected made no version; its sender has to take it back all the same.
 #[test]
-fn a_rejected_batch_shows_at_the_head() {
+fn a_rejected_batch_shows_where_the_one_before_it_does() {
     let (mut server, own, other, mut cursor) = room();
     server.send_all(&own, [1]);
     assert!(matches!(server.send(&own, 2, FAILS), Outcome::Rejected(_)));
     server.send_all(&other, [1]);
-    assert_eq!(step(&server, &mut cursor), (1, Some(1)));
+    assert_eq!(step(&server, &mut cursor), (1, Some(2)));
     assert_eq!(step(&server, &mut cursor), (2, Some(2)));
     // Also where no frame is due.
     assert!(matches!(server.send(&own, 3, FAILS), Outcome::Rejected(_)));
@@ -160,5 +162,36 @@ fn own_batches_show_also_where_they_changed_nothing_that_is_followed() {
     server.send(&other, 1, r#"[{"op":"replace","path":"/b","value":2}]"#);
     server.send_all(&own, [2, 3]);
     assert_eq!(step(&server, &mut narrow), (2, Some(1)));
+    assert_eq!(step(&server, &mut narrow), (4, Some(3)));
+}
+
+/// What was applied may be gone from the history, as where a subscriber slept beside it.
+#[test]
+fn own_batches_show_also_where_the_history_no_longer_has_them() {
+    let config = ShardConfig {
+        history: HistoryBounds {
+            commits_min: 0,
+            commits_max: 2,
+            ..HistoryBounds::default()
+        },
+        ..config()
+    };
+    let mut server = Server::with(config);
+    let position = server.create("room", r#"{"log":[],"b":1}"#);
+    let own = server.client("room");
+    let mut narrow = Cursor {
+        path: "/b".parse().unwrap(),
+        session: Some(own.session),
+        ..cursor(Some(position), Mode::EveryCommit, Extensions::ALL)
+    };
+    let watch = server.shard.watch(&key("room")).unwrap();
+    let number = watch.join();
+    let _old = watch.sleep(number, &narrow.path, Waker::noop().clone());
+    server.send_all(&own, [1, 2]);
+    let change = |number| format!(r#"[{{"op":"replace","path":"/b","value":{number}}}]"#);
+    server.apply("room", &change(2));
+    server.send_all(&own, [3]);
+    narrow.unchanged_to = watch.unchanged_to(number).unwrap();
+    assert_eq!(step(&server, &mut narrow), (3, Some(2)));
     assert_eq!(step(&server, &mut narrow), (4, Some(3)));
 }

@@ -265,6 +265,33 @@ fn who_is_woken_in_vain_finds_nothing_and_sleeps_again() {
     assert!(server.poll("room", &cursor).is_some());
 }
 
+/// P5: who slept at a path need not look for what passed beside it.
+#[test]
+fn who_is_woken_at_a_path_is_told_up_to_where_nothing_changed_there() {
+    let (mut server, watch) = room();
+    let (sleeper, of_all, away) = (watch.join(), watch.join(), watch.join());
+    let alarm = Alarm::default();
+    let _old = watch.sleep(sleeper, &at("/a/b"), alarm.waker());
+    let _old = watch.sleep(of_all, &Pointer::root(), alarm.waker());
+    let _old = watch.sleep(away, &at("/a"), alarm.waker());
+    for number in 0..5 {
+        server.apply("room", &append(number));
+    }
+    assert_eq!(watch.unchanged_to(sleeper), None, "it sleeps");
+    server.apply("room", r#"[{"op":"replace","path":"/a/b/c","value":2}]"#);
+    server.apply("room", r#"[{"op":"replace","path":"/a/b/c","value":3}]"#);
+    watch.leave(away, &at("/a"));
+    assert_eq!(watch.unchanged_to(sleeper), Some(Version(5)));
+    for number in [sleeper, of_all, away] {
+        assert_eq!(watch.unchanged_to(number), None, "told, or nothing to tell");
+    }
+    // Who looks by itself before it sleeps again knows better.
+    let _old = watch.sleep(sleeper, &at("/a/b"), alarm.waker());
+    server.apply("room", r#"[{"op":"remove","path":"/a"}]"#);
+    let _old = watch.sleep(sleeper, &at("/a/b"), alarm.waker());
+    assert_eq!(watch.unchanged_to(sleeper), None);
+}
+
 #[test]
 fn removing_a_document_wakes_all_its_subscribers_and_says_why() {
     let (mut server, watch) = room();

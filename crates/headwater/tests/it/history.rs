@@ -1,8 +1,14 @@
 //! Recent versions of a document, and the way back to them.
 
-use headwater::{Engine, HistoryBounds, Key, Pointer, Seq, Snapshot, Version};
+use headwater::{
+    Body, Engine, HistoryBounds, Key, Mode, Pointer, Replica, Seq, Snapshot, SnapshotReason,
+    SubscribeOptions, Version,
+};
 
-use crate::fixture::{append, builder, engine, json, key, patch, room, seconds, send, text};
+use crate::{
+    fixture::{append, builder, engine, json, key, patch, room, seconds, send, text},
+    futures::now_or_never,
+};
 
 /// Changes of every kind, each of which applies to what those before it have made.
 const CHANGES: [&str; 10] = [
@@ -130,4 +136,60 @@ fn a_commit_says_whose_it_is_and_when_it_was_made() {
     let commit = commit(2);
     let first = commit.touched().iter().next();
     assert_eq!(first.map(Pointer::as_str), Some("/log"));
+}
+
+/// P5, the least that must be sent. Scenario: somebody waits for news of a part while the rest of the document
+/// is busy, for longer than the history reaches. Failure: it got the whole part at its next change, because
+/// nobody had noted that nothing before had concerned it; only who polled now and then got the change.
+#[test]
+fn who_sleeps_beside_a_busy_part_gets_no_more_than_the_change() {
+    let history = HistoryBounds {
+        commits_min: 0,
+        commits_max: 8,
+        ..HistoryBounds::default()
+    };
+    for mode in [Mode::EveryCommit, Mode::Latest] {
+        let engine = builder().history(history).build().unwrap();
+        let key = key("room");
+        // So long that a change of it is cheaper.
+        let chat = vec![r#""words, and more words""#; 40].join(",");
+        let root = json(&format!(r#"{{"chat":[{chat}],"log":[]}}"#));
+        engine.create(&key, root).unwrap();
+        let options = SubscribeOptions {
+            mode,
+            path: "/chat".parse().unwrap(),
+            ..SubscribeOptions::default()
+        };
+        let mut subscription = engine.subscribe(&key, options).unwrap();
+        let mut replica = Replica::new();
+        let frame = now_or_never(subscription.next()).unwrap().unwrap();
+        replica.apply(&frame).unwrap();
+        for round in 1..=3 {
+            assert!(now_or_never(subscription.next()).is_none(), "it sleeps");
+            for number in 0..20 {
+                engine.apply(&key, append(number)).unwrap();
+            }
+            let says = r#"[{"op":"add","path":"/chat/-","value":"news"}]"#;
+            engine.apply(&key, patch(says)).unwrap();
+            for number in 0..round {
+                engine.apply(&key, append(number)).unwrap();
+            }
+            let frame = now_or_never(subscription.next()).unwrap().unwrap();
+            assert!(matches!(frame.body, Body::Patch { .. }), "{frame:?}");
+            replica.apply(&frame).unwrap();
+            let head = engine.get(&key).unwrap();
+            let chat = head.root.at(&"/chat".parse().unwrap()).unwrap();
+            assert!(replica.root().identical(chat));
+        }
+        // What did concern it is gone, so that it gets the whole part.
+        assert!(now_or_never(subscription.next()).is_none());
+        let says = r#"[{"op":"add","path":"/chat/-","value":"more"}]"#;
+        engine.apply(&key, patch(says)).unwrap();
+        for number in 0..20 {
+            engine.apply(&key, append(number)).unwrap();
+        }
+        let frame = now_or_never(subscription.next()).unwrap().unwrap();
+        let reason = SnapshotReason::Compacted;
+        assert!(matches!(frame.body, Body::Snapshot { reason: why, .. } if why == reason));
+    }
 }

@@ -263,8 +263,23 @@ impl World<'_> {
             if !rung {
                 return false;
             }
-            self.subscribers[which].asleep = false;
+            let subscriber = &mut self.subscribers[which];
+            subscriber.asleep = false;
             self.seen.note("subscriber: woken");
+            let (watch, number) = subscriber.joined.as_ref().unwrap();
+            if let Some(version) = watch.unchanged_to(*number) {
+                let cursor = &mut subscriber.cursor;
+                let held = cursor.position.expect("it slept on something");
+                let at = |version| {
+                    let position = Position { version, ..held };
+                    let (root, _) = self.model.documents.version(&key, position).unwrap();
+                    cursor.path.resolve(root).map(Value::digest)
+                };
+                assert!(version >= cursor.unchanged_to, "told of less than it knew");
+                assert_eq!(at(held.version), at(version), "told that nothing changed");
+                cursor.unchanged_to = version;
+                self.seen.note("subscriber: unchanged up to");
+            }
         }
         if !self.join(which, &key) {
             return false;

@@ -68,16 +68,22 @@ fn write(text: &str) {
 
 fn line(before: Option<&Sample>, sample: &Sample) -> String {
     let rate = |what| sample.rate(before, what);
-    let memory = &sample.stats.memory;
-    let known = sample.known.map(|times| {
-        let times = QUANTILES.iter().zip(times);
-        let times = times.map(|((name, _), time)| format!("{name} {}", nanos(time)));
-        times.collect::<Vec<_>>().join(" ")
-    });
-    let known = known.unwrap_or_else(|| "nothing known".to_owned());
+    let times = |what: &str, times: Option<Quantiles>| match times {
+        Some(times) => QUANTILES
+            .iter()
+            .zip(times)
+            .fold(what.to_owned(), |text, ((name, _), time)| {
+                format!("{text} {name} {}", nanos(time))
+            }),
+        None => format!("nothing {what}"),
+    };
+    let parts = sizes(sample).into_iter().filter(|(_, size)| *size > 0);
+    let memory: Vec<_> = parts
+        .map(|(part, size)| format!("{part} {}", bytes(size)))
+        .collect();
     format!(
         "{:5.1} s: {:.0}/s sent, {:.0}/s applied, {} held, {} told, {:.0}/s frames, {:.0}/s \
-         conflated; {known}; {} queued, buffer {}, memory {}, {:.0} % CPU, {} resident\n",
+         conflated; {}; {}; {} queued, buffer {}; memory {}; {:.0} % CPU, {} resident\n",
         sample.at.as_secs_f64(),
         rate(Count::Sent),
         rate(Count::Applied),
@@ -85,9 +91,11 @@ fn line(before: Option<&Sample>, sample: &Sample) -> String {
         sample.stats.counts.told,
         rate(Count::Frames),
         rate(Count::Conflated),
+        times("known", sample.known),
+        times("delivered", sample.delivered),
         sample.stats.queued,
-        bytes(memory.reorder),
-        bytes(memory.total()),
+        bytes(sample.stats.memory.reorder),
+        memory.join(", "),
         sample.processors(before) * 100.0,
         sample.resident_bytes.map_or_else(|| "?".to_owned(), bytes),
     )
@@ -167,8 +175,8 @@ const fn sizes(sample: &Sample) -> [(&'static str, u64); ROWS] {
         ("cold", memory.cold),
         ("history", memory.history),
         ("pins", memory.pins),
-        ("held, queued", memory.reorder + memory.queues),
-        ("lanes, tables", memory.lanes + memory.tables),
+        ("held + queued", memory.reorder + memory.queues),
+        ("lanes + tables", memory.lanes + memory.tables),
         ("encoded", memory.encoded),
         ("all", memory.total()),
     ]

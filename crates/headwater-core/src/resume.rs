@@ -157,8 +157,8 @@ impl Document {
         }
     }
 
-    /// The highest seq of a session whose outcome shows at a version, if there is one and the history
-    /// reaches so far; `decided` is its lane's.
+    /// The seq up to which all batches of a session are in a version or will never be in any, if there is one
+    /// and the history reaches so far; `decided` is its lane's.
     ///
     /// A lane is decided in order, so that it is the one before the first that made a later version: what
     /// made an earlier one need not be in the history any more.

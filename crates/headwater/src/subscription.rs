@@ -1,6 +1,5 @@
 use std::{
     future::poll_fn,
-    mem,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll, Waker},
@@ -193,8 +192,9 @@ impl Subscription {
             .map(|following| following.watch.epoch())
     }
 
-    /// The highest seq of the subscriber's own session whose outcome the frames pulled so far contain;
-    /// `None` if none does, or the options named no session.
+    /// The seq up to which all batches of the subscriber's own session are in the frames pulled so far, or
+    /// will never be in any, since they were rejected or skipped; `None` if that is known of none, or the
+    /// options named no session.
     #[must_use]
     pub const fn last_seq(&self) -> Option<Seq> {
         self.last_seq
@@ -274,9 +274,10 @@ impl Subscription {
             if shard.epoch(&self.key) != Some(epoch) {
                 return Err(closed());
             }
-            if mem::take(&mut self.slept)
+            if self.slept
                 && let Some(version) = watch.unchanged_to(*number)
             {
+                self.slept = false;
                 self.cursor.unchanged_to = self.cursor.unchanged_to.max(version);
             }
             let next = shard
@@ -299,7 +300,7 @@ impl Subscription {
                 // A squash turned out dearer than the document and has led to a head instead.
                 let shard = self.engine.0.read(&self.key);
                 if shard.epoch(&self.key) == Some(epoch) {
-                    last_seq = shard.last_seq(&self.key, &self.cursor, version);
+                    last_seq = last_seq.max(shard.last_seq(&self.key, &self.cursor, version));
                 }
             }
             self.last_seq = last_seq.max(self.last_seq);

@@ -153,7 +153,7 @@ impl Follower {
         }
     }
 
-    /// Nobody sleeps through what concerns it. Called at each version, before the history lets go of it.
+    /// Nobody sleeps through what concerns it, as far as the history still has it.
     pub(crate) fn check_sleep(&mut self, shard: &Shard) {
         let Some(sleep) = &mut self.asleep else {
             return;
@@ -163,11 +163,14 @@ impl Follower {
         let head = sleep.watch.head();
         for version in (sleep.seen.next().0..=head.0).filter(|_| there) {
             let commit = shard.commit(&self.key, Version(version));
-            sleep.concerned |= commit.is_none_or(|commit| {
-                let path = &self.cursor.path;
+            let path = &self.cursor.path;
+            // The newest is gone only if it was too large to stay, which wakes all.
+            let is_gone = commit.is_none() && version == head.0;
+            let concerns = commit.is_some_and(|commit| {
                 let mut touched = commit.touched().iter();
-                path.is_root() || touched.any(|touched| touched.overlaps(path))
+                touched.any(|touched| touched.overlaps(path))
             });
+            sleep.concerned |= path.is_root() || is_gone || concerns;
         }
         sleep.seen = head;
         if !there || sleep.concerned {

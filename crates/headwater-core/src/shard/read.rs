@@ -64,9 +64,9 @@ impl Shard {
         self.used(now, key).map(|document| document.next(cursor))
     }
 
-    /// The highest seq of the subscriber's own session whose outcome shows once it is at `to`: what was
-    /// applied up to then, and what was rejected before the next was applied. `None` if none does, or if
-    /// the history does not reach back to `to`, so that it cannot be told.
+    /// The seq up to which all batches of the subscriber's own session are in what it holds once it is at
+    /// `to`, or will never be in any version: what was rejected after the last of them was applied. `None`
+    /// if there is none, or if the history does not reach back to `to`; send along the highest so far.
     #[must_use]
     pub fn last_seq(&self, key: &Key, cursor: &Cursor, to: Version) -> Option<Seq> {
         let session = cursor.session?;

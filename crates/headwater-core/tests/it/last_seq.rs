@@ -177,7 +177,8 @@ fn own_batches_show_also_where_the_history_no_longer_has_them() {
         ..config()
     };
     let mut server = Server::with(config);
-    let position = server.create("room", r#"{"log":[],"b":1}"#);
+    let pad = "x".repeat(4_000);
+    let position = server.create("room", &format!(r#"{{"log":[],"pad":"{pad}","b":1}}"#));
     let own = server.client("room");
     let mut narrow = Cursor {
         path: "/b".parse().unwrap(),

@@ -166,6 +166,11 @@ fn who_sleeps_beside_a_busy_part_gets_no_more_than_the_change() {
         replica.apply(&frame).unwrap();
         for round in 1..=3 {
             assert!(now_or_never(subscription.next()).is_none(), "it sleeps");
+            if round == 2 {
+                // Who looks in between, without waiting, sleeps on.
+                engine.apply(&key, append(0)).unwrap();
+                assert!(subscription.poll().unwrap().is_none());
+            }
             for number in 0..20 {
                 engine.apply(&key, append(number)).unwrap();
             }

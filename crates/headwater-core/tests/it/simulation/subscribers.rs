@@ -363,7 +363,7 @@ impl World<'_> {
             last_seq
         } else {
             // A squash that turned out dearer than the document has led to a head instead.
-            shard.last_seq(key, &subscriber.cursor, version)
+            last_seq.max(shard.last_seq(key, &subscriber.cursor, version))
         };
         let frame = encoded.bytes.map(|bytes| decode(&bytes, epoch));
         // The highest so far goes with each frame: one that needs no other before it is taken even if those

@@ -90,6 +90,7 @@ const IMPORTANT: &[&str] = &[
     "subscriber: own batches shown",
     "subscriber: resumed far back",
     "subscriber: slept",
+    "subscriber: unchanged up to",
     "subscriber: woken",
     "snapshot: held while it changed",
     // What links and clients did.

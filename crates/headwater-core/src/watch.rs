@@ -76,8 +76,7 @@ impl Sleepers {
 
     fn note(&mut self, at_path: BTreeMap<u64, Waker>, before: Version, woken: &mut Vec<Waker>) {
         let mut noted: BTreeMap<_, _> = at_path.keys().map(|&number| (number, before)).collect();
-        // Many at once are merged, which takes a step for each that is there: a quarter of the time of
-        // thousands that are looked for one by one.
+        // Many at once are merged, a step for each that is there; few are looked for one by one.
         if noted.len() < self.unchanged.len() / 8 {
             self.unchanged.extend(noted);
         } else {
